@@ -1,0 +1,1 @@
+"""Follow vision instructions: the model itself, free of ROS and of training code."""

@@ -1,0 +1,1 @@
+"""Scenes, data, training and evaluation of instructseq; imported as `instructseq_training`."""
