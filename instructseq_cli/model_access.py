@@ -1,0 +1,44 @@
+"""The model as the commands get it: imported late, so that `--help` need not wait for PyTorch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instructseq_cli.checkpoints import find_checkpoint
+from instructseq_model.errors import ConfigError
+from instructseq_model.perception import Task
+
+if TYPE_CHECKING:
+    from instructseq_model.perceiver import Perceiver
+
+
+def load_perceiver(checkpoint: str, *, device: str = "cpu", threads: int | None = None) -> Perceiver:
+    """Load a checkpoint by folder or name.
+
+    Args:
+        checkpoint: a folder, or the name of a checkpoint that comes with the program.
+        device: cpu, cuda or cuda:N.
+        threads: CPU threads, 1 or more; None leaves PyTorch's own choice.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or does not fit the program.
+        ConfigError: the device does not exist.
+    """
+    folder = find_checkpoint(checkpoint)
+    from instructseq_model.perceiver import Perceiver
+
+    return Perceiver.load(folder, device=device, threads=threads)
+
+
+def parse_task(name: str | None) -> Task | None:
+    """The task of that name; None stays None.
+
+    Raises:
+        ConfigError: there is no such task; the message lists them.
+    """
+    if name is None:
+        return None
+    try:
+        return Task(name)
+    except ValueError:
+        raise ConfigError(f"there is no task {name!r}: give one of {', '.join(task.value for task in Task)}") from None
