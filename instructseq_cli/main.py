@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from instructseq_cli import checkpoint_info, node, perceive, training
+from instructseq_cli.demo import command as demo
 from instructseq_cli.failures import Program
 
 app = typer.Typer(
@@ -66,3 +67,4 @@ app.command("say")(node.say)
 app.command("scenes")(training.scenes)
 app.command("train")(training.train)
 app.command("info")(checkpoint_info.info)
+app.command("demo")(demo.demo)

@@ -19,7 +19,7 @@ def node(
     checkpoint: Annotated[
         str, typer.Option(help="Folder of a checkpoint, or the name of one that is shipped.")
     ] = DEFAULT,
-    image: Annotated[str, typer.Option(help="Topic of the camera's images.")] = "image",
+    image: Annotated[str, typer.Option(help="Topic of the camera's images, without /compressed.")] = "image",
     transport: Annotated[str, typer.Option(help="raw (Image) or compressed (CompressedImage).")] = "raw",
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
@@ -47,8 +47,6 @@ def ros_arguments(checkpoint: str, image: str, transport: str, device: str, extr
         arguments += ["-p", f"{name}:={value}"]
     if image != "image":
         arguments += ["-r", f"image:={image}"]
-        if transport == "compressed":
-            arguments += ["-r", f"image/compressed:={image}/compressed"]
     return [*arguments, *extra]
 
 

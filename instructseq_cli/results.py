@@ -49,7 +49,7 @@ def _mask_colours(perception: Perception) -> NDArray[np.uint8]:
     """The colours in which mask.png shows: black and white, or the label set's with black for unlabelled."""
     if perception.label_set is None:
         return BINARY_COLOURS
-    return np.concatenate([np.asarray(perception.label_set.colours, np.uint8), np.zeros((1, 3), np.uint8)])
+    return perception.label_set.all_colours
 
 
 def as_json(perception: Perception) -> dict[str, Any]:

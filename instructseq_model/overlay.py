@@ -117,12 +117,13 @@ def draw_perception(
     tint = DEFAULT_TINT
     if perception.mask is not None:
         if perception.label_set is not None:
-            colours = _class_colours(perception)
-            painted = _tint(image, colours, perception.mask != perception.label_set.unlabelled, _edges(perception.mask))
+            colours = perception.label_set.all_colours[perception.mask]  # H x W x 3
+            inside = perception.mask != perception.label_set.unlabelled
         else:
             tint = _painted_colour(perception)
+            colours = np.broadcast_to(np.array(tint, np.uint8), image.shape)
             inside = perception.mask > 0
-            painted = _tint(image, np.broadcast_to(np.uint8(tint), image.shape), inside, _edges(perception.mask))
+        painted = _tint(image, colours, inside, _edges(perception.mask))
     picture = Image.fromarray(painted)
     return _compose(picture, _notes_layer(picture.size, perception, tint, legend=legend, instruction=instruction))
 
@@ -136,16 +137,6 @@ def _check(image: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
             f"the image is {image.shape[1]}x{image.shape[0]} pixels and the result {shape[1]}x{shape[0]}: "
             "pass the image that the result was computed from"
         )
-
-
-def _class_colours(perception: Perception) -> NDArray[np.uint8]:
-    """The colour of every pixel's class, H x W x 3; unlabelled is black."""
-    assert perception.label_set is not None
-    assert perception.mask is not None
-    table = np.zeros((len(perception.label_set.names) + 1, 3), np.uint8)  # classes + unlabelled
-    table[:-1] = np.asarray(perception.label_set.colours)
-    colours: NDArray[np.uint8] = table[perception.mask]
-    return colours
 
 
 def _painted_colour(perception: Perception) -> _Colour:
@@ -215,7 +206,7 @@ def legend_rows(perception: Perception) -> list[tuple[str, _Colour, float]]:
     if perception.label_set is None or perception.mask is None:
         return []
     ids, counts = np.unique(perception.mask, return_counts=True)
-    colours = np.asarray(perception.label_set.colours)
+    colours = perception.label_set.colours
     rows = []
     for index, count in sorted(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]):
         if index < len(perception.label_set.names):

@@ -84,5 +84,5 @@ def test_the_node_gets_its_parameters_and_the_users_arguments_last():
     assert arguments[0] == "--ros-args"
     assert "checkpoint:=/models/a" in arguments
     assert "image_transport:=compressed" in arguments
-    assert "image/compressed:=/camera/image/compressed" in arguments
+    assert "image:=/camera/image" in arguments
     assert arguments[-3:] == extra

@@ -1,0 +1,105 @@
+"""Frames of a moving camera as a bag, with the truth about every frame beside the pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rosbags.typesys.store import Typestore
+
+from instructseq_cli.demo.bag import BagWriter, Record, message_types
+from instructseq_cli.demo.frames import CLASSES_TOPIC, IMAGE_TOPIC, INSTANCES_TOPIC, SCENE_TOPIC
+
+CAMERA_FRAME = "camera_optical_frame"
+START_NS = 1_700_000_000_000_000_000
+"""Stamp of the first frame: fixed, so that the same frames give the same bag."""
+
+
+class Thing(Protocol):
+    """An object of a scene, as `instructseq_training.scenes` describes it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Its index, name and further facts as plain values."""
+
+
+class SceneFrame(Protocol):
+    """A frame of a scene with its truth: H x W x 3 uint8 pixels, H x W uint8 instances and classes, the objects."""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The picture."""
+
+    @property
+    def instances(self) -> NDArray[np.uint8]:
+        """0 for none, else an object's index."""
+
+    @property
+    def classes(self) -> NDArray[np.uint8]:
+        """Ids of the household label set."""
+
+    @property
+    def objects(self) -> Sequence[Thing]:
+        """The visible objects."""
+
+
+def write_scene_bag(folder: Path, frames: Iterable[SceneFrame], *, rate_hz: float = 10.0, quality: int = 80) -> int:
+    """Write frames as a bag in the mcap format.
+
+    Topics: the pictures as JPEG on /camera/image/compressed; instances and classes as PNG on
+    /truth/instances/compressed and /truth/classes/compressed; the objects as JSON on /truth/scene.
+
+    Args:
+        folder: the bag's folder; an older bag there is replaced.
+        frames: in their order.
+        rate_hz: frames a second.
+        quality: of the JPEG pictures, 1 to 95.
+
+    Returns:
+        How many frames were written.
+    """
+    types = message_types()
+    count = 0
+    with BagWriter(folder, types=types, compress=False) as writer:
+        for count, frame in enumerate(frames, start=1):
+            stamp_ns = START_NS + round((count - 1) * 1e9 / rate_hz)
+            pictures = {
+                IMAGE_TOPIC: _compressed(frame.rgb, "jpeg", quality=quality),
+                INSTANCES_TOPIC: _compressed(frame.instances, "png", optimize=True),
+                CLASSES_TOPIC: _compressed(frame.classes, "png", optimize=True),
+            }
+            for topic, data in pictures.items():
+                writer.write(_picture(types, topic, stamp_ns, data, "jpeg" if topic == IMAGE_TOPIC else "png"))
+            writer.write(_text(types, SCENE_TOPIC, stamp_ns, {"objects": [thing.as_json() for thing in frame.objects]}))
+    return count
+
+
+def _compressed(pixels: NDArray[np.uint8], kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _picture(types: Typestore, topic: str, stamp_ns: int, data: bytes, kind: str) -> Record:
+    known = types.types
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    stamp = known["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    header = known["std_msgs/msg/Header"](stamp=stamp, frame_id=CAMERA_FRAME)
+    type_name = "sensor_msgs/msg/CompressedImage"
+    message = known[type_name](header=header, format=kind, data=np.frombuffer(data, np.uint8))
+    return Record(
+        topic=topic, type_name=type_name, stamp_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
+    )
+
+
+def _text(types: Typestore, topic: str, stamp_ns: int, content: dict[str, Any]) -> Record:
+    type_name = "std_msgs/msg/String"
+    message = types.types[type_name](data=json.dumps(content, separators=(",", ":")))
+    return Record(
+        topic=topic, type_name=type_name, stamp_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
+    )
