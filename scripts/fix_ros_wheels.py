@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy
 
-BUILD_MACHINE = re.compile(r"/opt/python/cp3\d+-cp3\d+/(include/python3\.\d+|lib/python3\.\d+/site-packages/numpy/[^\s;\"]*)")
+BUILD_MACHINE = re.compile(
+    r"/opt/python/cp3\d+-cp3\d+/(include/python3\.\d+|lib/python3\.\d+/site-packages/numpy/[^\s;\"]*)"
+)
 
 
 def with_local_folders(text: str) -> str:
@@ -24,8 +26,8 @@ def with_local_folders(text: str) -> str:
 def fix(prefix: Path) -> int:
     """Rewrite every CMake file under `prefix`/share that needs it; gives back how many did.
 
-    A file is replaced, never written in place: an installer may have hard-linked it from a cache that other environments
-    share.
+    A file is replaced, never written in place: an installer may have hard-linked it from a cache that other
+    environments share.
     """
     changed = 0
     for path in (prefix / "share").rglob("*.cmake"):

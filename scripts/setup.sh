@@ -87,7 +87,7 @@ fingerprint() {
     printf '%s\n' "$root" "$ros" "$python" "$("$python" -V)"
     find requirements.lock pyproject.toml setup.py CMakeLists.txt package.xml msg action underlay \
       scripts/setup.sh scripts/pip_settings.sh scripts/fix_ros_wheels.py -type f -print0 | sort -z | xargs -0 sha256sum
-    find launch config scripts -name '*.py' -o -name '*.yaml' -o -name '*.rviz' 2>/dev/null | sort
+    find launch config scripts -name '*.py' -o -name '*.yaml' -o -name '*.rviz' 2>/dev/null | sort || true
   } | sha256sum
 }
 
@@ -125,7 +125,7 @@ install_python_packages() {
 
 has_vision_msgs() {
   local prefix
-  for prefix in ${AMENT_PREFIX_PATH//:/ }; do
+  for prefix in $(tr : " " <<<"${AMENT_PREFIX_PATH:-}"); do
     case "$prefix" in "$root"/*) continue ;; esac
     if [ -e "$prefix/share/ament_index/resource_index/packages/vision_msgs" ]; then return; fi
   done
