@@ -200,7 +200,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         description="Seconds between two messages on /diagnostics.",
         minimum=0.1,
         maximum=60.0,
-        change=Change.UNCONFIGURED,
+        change=Change.NEVER,
     ),
     ParameterSpec(
         name="autostart",

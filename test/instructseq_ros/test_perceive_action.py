@@ -1,0 +1,210 @@
+"""The action ~/perceive: its own image or the next frame, feedback, cancelling, and goals that cannot be done."""
+
+from __future__ import annotations
+
+import array
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("rclpy", reason="ROS 2 is not set up in this shell: . scripts/env.sh")
+pytest.importorskip("instructseq.action", reason="the interfaces are not built: scripts/setup.sh")
+
+from action_msgs.msg import GoalStatus
+from rclpy.action import ActionClient
+from sensor_msgs.msg import Image
+
+from instructseq.action import Perceive
+from instructseq_ros.worker import MAX_GOALS
+
+MakeRobot = Callable[..., Any]
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def scene() -> NDArray[np.uint8]:
+    image = np.full((48, 64, 3), 100, np.uint8)
+    image[10:30, 20:40] = (220, 30, 20)
+    return image
+
+
+class Client:
+    """Sends goals of ~/perceive and waits for what becomes of them."""
+
+    def __init__(self, robot: Any) -> None:
+        self._client = ActionClient(robot.tester, Perceive, "/instructseq/perceive")
+        assert self._client.wait_for_server(10)
+        self.feedback: list[str] = []
+
+    def send(self, instruction: str = "mark the red square", **fields: Any) -> Any:
+        """Send a goal and wait until it is accepted or rejected."""
+        future = self._client.send_goal_async(
+            Perceive.Goal(instruction=instruction, **fields),
+            feedback_callback=lambda message: self.feedback.append(message.feedback.stage),
+        )
+        assert eventually(future.done)
+        return future.result()
+
+    def outcome(self, handle: Any) -> tuple[int, Any]:
+        """Status and result."""
+        assert handle.accepted
+        future = handle.get_result_async()
+        assert eventually(future.done)
+        return future.result().status, future.result().result
+
+
+def message(*, stamp: int = 1) -> Image:
+    image = Image(height=48, width=64, encoding="rgb8", step=192, data=array.array("B", scene().tobytes()))
+    image.header.stamp.sec = stamp
+    image.header.frame_id = "photograph"
+    return image
+
+
+def test_goal_with_its_own_image_needs_no_camera(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot())
+    handle = client.send(image=message(stamp=77), samples=3, temperature=0.5, task="segmentation")
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert result.success
+    assert result.message == ""
+    mask = np.frombuffer(result.perception.mask.data.tobytes(), np.uint8).reshape(48, 64)
+    assert np.array_equal(mask == 255, (scene() == (220, 30, 20)).all(-1))
+    assert result.perception.header == message(stamp=77).header
+    assert result.perception.mask.header == message(stamp=77).header
+    assert (perceiver.calls[0]["samples"], perceiver.calls[0]["temperature"]) == (3, 0.5)
+    assert perceiver.calls[0]["task"].value == "segmentation"
+
+
+def test_goal_without_an_image_takes_the_next_frame_and_says_that_it_waits(make_robot: MakeRobot) -> None:
+    robot = make_robot(samples=5)
+    robot.show(scene(), stamp=1)
+    time.sleep(0.1)
+    client = Client(robot)
+    handle = client.send("describe it")
+    assert eventually(lambda: "waiting" in client.feedback)
+    robot.show(scene(), stamp=2)
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert (result.perception.caption, result.perception.header.stamp.sec) == ("400 red pixels", 2)
+    assert result.perception.samples == 5
+
+
+def test_feedback_names_the_stages(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot())
+    perceiver.gate.clear()
+    handle = client.send(image=message())
+    assert eventually(lambda: "encoding" in client.feedback)
+    perceiver.gate.set()
+    assert client.outcome(handle)[1].success
+
+
+def test_answers_of_goals_do_not_mix_with_those_of_the_standing_instruction(make_robot: MakeRobot) -> None:
+    robot = make_robot(instruction="describe it")
+    robot.listen_to_all()
+    client = Client(robot)
+    handle = client.send("find the red square")
+    robot.show(scene())
+    assert client.outcome(handle)[1].perception.output_kind == "boxes"
+    assert eventually(lambda: robot.received["/instructseq/caption"])
+    assert not robot.received["/instructseq/detections"]
+
+
+def test_waiting_goal_can_be_cancelled(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot())
+    handle = client.send()
+    assert eventually(lambda: client.feedback)
+    cancelled = handle.cancel_goal_async()
+    assert eventually(cancelled.done)
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_CANCELED
+    assert (result.success, result.message) == (False, "it was cancelled")
+    assert perceiver.calls == []
+
+
+def test_goal_in_hand_can_be_cancelled_without_waiting_for_the_model(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot())
+    perceiver.gate.clear()
+    handle = client.send(image=message())
+    assert perceiver.busy.wait(10)
+    cancelled = handle.cancel_goal_async()
+    assert eventually(cancelled.done)
+    assert client.outcome(handle)[0] == GoalStatus.STATUS_CANCELED
+    perceiver.gate.set()
+    assert client.outcome(client.send("describe it", image=message()))[1].success
+
+
+def test_goal_gives_up_when_no_frame_comes(make_robot: MakeRobot) -> None:
+    client = Client(make_robot(goal_timeout=0.2))
+    status, result = client.outcome(client.send())
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "no frame came on /image within 0.2 seconds" in result.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"instruction": "  "}, "no instruction"),
+        ({"instruction": "a" * 1001}, "1001 characters"),
+        ({"samples": 33}, "between 1 and 32"),
+        ({"temperature": 2.5}, "between 0 and 2"),
+        ({"task": "segment"}, "no task 'segment': use one of semantic"),
+        ({"instruction": "fail"}, "the model failed: RuntimeError"),
+    ],
+)
+def test_goal_that_cannot_be_done_is_aborted_with_the_reason(
+    make_robot: MakeRobot, fields: dict[str, Any], words: str
+) -> None:
+    client = Client(make_robot())
+    status, result = client.outcome(client.send(**{"image": message(), **fields}))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert not result.success
+    assert words in result.message
+
+
+def test_goal_with_a_damaged_image_is_aborted_with_the_reason(make_robot: MakeRobot) -> None:
+    damaged = message()
+    damaged.step = 100
+    client = Client(make_robot())
+    status, result = client.outcome(client.send(image=damaged))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "step of 100 bytes" in result.message
+
+
+def test_too_many_goals_are_told_so_and_services_still_answer(make_robot: MakeRobot, perceiver: Any) -> None:
+    robot = make_robot()
+    client = Client(robot)
+    perceiver.gate.clear()
+    handles = [client.send(image=message())]
+    assert perceiver.busy.wait(10)
+    handles += [client.send(image=message()) for _ in range(MAX_GOALS)]
+    status, result = client.outcome(client.send(image=message()))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "goals wait already" in result.message
+    assert robot.set_parameters(samples=2)[0].successful
+    perceiver.gate.set()
+    assert all(client.outcome(handle)[1].success for handle in handles)
+
+
+def test_inactive_node_rejects_goals(make_robot: MakeRobot) -> None:
+    client = Client(make_robot(active=False, autostart=False))
+    assert not client.send(image=message()).accepted
+
+
+def test_deactivating_ends_waiting_goals(make_robot: MakeRobot) -> None:
+    robot = make_robot()
+    client = Client(robot)
+    handle = client.send()
+    assert eventually(lambda: client.feedback)
+    assert robot.change_state("deactivate")
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_ABORTED
+    assert (result.success, result.message) == (False, "the node was deactivated before it took up the goal")
