@@ -28,19 +28,31 @@ def _require_training(module: str) -> None:
 def scenes(
     out: Annotated[Path, typer.Argument(help="Folder for the shards; made if missing.", show_default=False)],
     frames: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same scenes.")] = 0,
-    split: Annotated[str, typer.Option(help="train, val or heldout (object models never trained on).")] = "train",
+    split: Annotated[str, typer.Option(help="train, val or heldout (objects that are never trained on).")] = "train",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same pictures.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render side by side.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="How scenes are drawn, as YAML; see config/scenes.", show_default=False)
+    ] = None,
+    assets: Annotated[
+        Path | None, typer.Option(help="Folder of object models. Default: installed, or fetched.", show_default=False)
+    ] = None,
 ) -> None:
-    """Render scenes with exact masks, boxes, referring expressions and captions.
+    """Render scenes with exact masks, boxes, referring expressions and captions, as tar shards for training.
 
-    * instructseq scenes out/scenes --frames 1000 --split train
+    * instructseq scenes out/scenes --frames 3000 --workers 2
 
-    * instructseq scenes out/heldout --frames 200 --split heldout --seed 7
+    * instructseq scenes out/heldout --frames 150 --split heldout --seed 7
 
-    The same command goes on where an earlier one was interrupted.
+    Shards that are there already are kept: the same command goes on where an earlier one was interrupted.
     """
-    _require_training("instructseq_training.scenes")
+    _require_training("instructseq_training.scenes.generate")
+    from instructseq_training.scenes.config import SceneConfig
+    from instructseq_training.scenes.generate import run
+
+    settings = SceneConfig.from_yaml(config) if config is not None else None
+    shards = run(out, frames, split, seed, workers, assets, config=settings)
+    typer.echo(f"{frames} frames in {len(shards)} shards: {out}")
 
 
 def train(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,7 @@ class Answer:
         act: the input it belongs to.
         ask: the instruction.
         frame: the picture it was computed from, found by the stamp in its header.
+        stamp: that stamp, seconds and nanoseconds.
         perception: the answer.
         latency: seconds from sending the picture to having the answer.
     """
@@ -33,6 +35,7 @@ class Answer:
     act: Act
     ask: Ask
     frame: Frame
+    stamp: tuple[int, int]
     perception: Perception
     latency: float
 
@@ -66,6 +69,19 @@ def perception_of(message: Any, size_wh: tuple[int, int]) -> Perception:
             for stage in ("convert", "encode", "decode", "aggregate", "total")
         },
     )
+
+
+def with_confidence(answer: Answer, images: Mapping[tuple[int, int], Any]) -> Answer:
+    """An answer of boxes with the confidence image of its stamp, which comes on a topic of its own.
+
+    Args:
+        answer: any answer; one that has its confidence, or is a text, is given back as it is.
+        images: messages sensor_msgs/Image by stamp.
+    """
+    image = images.get(answer.stamp)
+    if image is None or answer.perception.confidence is not None or answer.perception.kind is OutputKind.TEXT:
+        return answer
+    return replace(answer, perception=replace(answer.perception, confidence=_confidence_of(image)))
 
 
 def _label_set(message: Any) -> LabelSet:

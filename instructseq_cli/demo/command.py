@@ -22,6 +22,9 @@ def demo(
     ] = DEFAULT,
     plan: Annotated[Path, typer.Option(help="Inputs and instructions.", show_default="demo/plan.yaml")] = PLAN,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    picture: Annotated[
+        Path | None, typer.Option(help="Also write one picture of an answer of each kind.", show_default=False)
+    ] = None,
     patience: Annotated[float, typer.Option(min=1.0, max=600.0, help="Seconds to wait for an answer.")] = 30.0,
 ) -> None:
     """Show what works: the node over DDS, a moving camera, a real photograph, four kinds of instruction.
@@ -30,12 +33,15 @@ def demo(
 
     * instructseq demo --checkpoint out/model --out out/mine
 
+    * instructseq demo --picture docs/images/answers.jpg
+
     Written to --out: **report.html** (open it in a browser), **summary.json**, the bag **answers**, **node.log**.
     Exit code 1 if an instruction got no answer. Needs a shell with ROS 2: `. scripts/env.sh`.
     """
     from instructseq_cli.ros import require_ros
 
     require_ros("rclpy", "vision_msgs.msg", "instructseq.msg")
+    from instructseq_cli.demo.picture import write_picture
     from instructseq_cli.demo.plan import read_plan
     from instructseq_cli.demo.report import write_report
     from instructseq_cli.demo.session import run_session
@@ -55,6 +61,8 @@ def demo(
     summary = summarise(acts, course)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     write_report(out / "report.html", acts, course, summary, Path(checkpoint).name)
+    if picture is not None:
+        write_picture(picture, acts, course)
     console.print_json(data={name: value for name, value in summary.items() if name != "inputs"})
     console.print(f"{out / 'report.html'}", style="bold", markup=False)
     if summary["unanswered"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,11 +36,12 @@ class Sent:
 
 @dataclass
 class Tally:
-    """What went over the wire: frames by stamp, messages by output, and the perceptions themselves."""
+    """What went over the wire: frames and confidence images by stamp, messages by output, and the perceptions."""
 
     sent: dict[tuple[int, int], Sent] = field(default_factory=dict)
     received: Counter[str] = field(default_factory=Counter)
     arrivals: list[Arrival] = field(default_factory=list)
+    confidences: dict[tuple[int, int], Any] = field(default_factory=dict)
 
 
 class RosSide:
@@ -61,7 +63,7 @@ class RosSide:
         self.tally = Tally()
         self._node = node
         self._recorder = recorder
-        self._image_type, self._text_type, self._perception_type = CompressedImage, String, Perception
+        self._image_type, self._text_type = CompressedImage, String
         self._camera = node.create_publisher(
             CompressedImage, f"{CAMERA_TOPIC}/compressed", QoSPresetProfiles.SENSOR_DATA.value
         )
@@ -88,22 +90,24 @@ class RosSide:
         self._node.create_subscription(
             message_type,
             topic,
-            self._keeper(name, topic, type_name),
+            self._keeper(name, topic, type_name, message_type),
             QoSProfile(depth=20, durability=durability),
             raw=True,
         )
 
-    def _keeper(self, name: str, topic: str, type_name: str) -> Callable[[bytes], None]:
+    def _keeper(self, name: str, topic: str, type_name: str, message_type: Any) -> Callable[[bytes], None]:
+        from rclpy.serialization import deserialize_message
+
         def keep(data: bytes) -> None:
             now = time.time_ns()
             self.tally.received[name] += 1
             self._recorder.write(Record(topic=topic, type_name=type_name, stamp_ns=now, data=data))
             if name == "perception":
-                from rclpy.serialization import deserialize_message
-
-                self.tally.arrivals.append(
-                    Arrival(message=deserialize_message(data, self._perception_type), arrived_ns=now)
-                )
+                message = deserialize_message(data, message_type)
+                self.tally.arrivals.append(Arrival(message=message, arrived_ns=now))
+            elif name == "confidence":
+                message = deserialize_message(data, message_type)
+                self.tally.confidences[message.header.stamp.sec, message.header.stamp.nanosec] = message
 
         return keep
 
@@ -117,8 +121,6 @@ class RosSide:
 
     def show(self, frame: Frame) -> None:
         """Publish a picture, stamped with the time of now as a camera does."""
-        import array
-
         now = time.time_ns()
         message = self._image_type(format="jpeg", data=array.array("B", frame.jpeg))
         message.header.frame_id = CAMERA_FRAME

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instructseq_cli.demo.answers import Answer, perception_of
+from instructseq_cli.demo.answers import Answer, perception_of, with_confidence
 from instructseq_cli.demo.bag import INTERFACE_PACKAGES, BagWriter, message_types
 from instructseq_cli.demo.frames import PHOTOGRAPH_RATE_HZ, Frame, frames_of_bag, photograph
 from instructseq_cli.demo.node_process import NodeError, NodeProcess
@@ -79,7 +79,7 @@ def run_session(
             stage.wait_until_heard()
             answers = [answer for act in acts for answer in stage.perform(act, inputs[act.name], patience, progress)]
             return Course(
-                answers=tuple(answers),
+                answers=tuple(with_confidence(answer, stage.ros.tally.confidences) for answer in answers),
                 tally=stage.ros.tally,
                 rmw=get_rmw_implementation_identifier(),
                 ros_distro=os.environ.get("ROS_DISTRO", "unknown"),
@@ -161,5 +161,14 @@ class _Stage:
             height, width = sent.frame.instances.shape
             perception = perception_of(arrival.message, (width, height))
             latency = (arrival.arrived_ns - sent.sent_ns) * 1e-9
-            found.append(Answer(act=act, ask=ask, frame=sent.frame, perception=perception, latency=latency))
+            found.append(
+                Answer(
+                    act=act,
+                    ask=ask,
+                    frame=sent.frame,
+                    stamp=(stamp.sec, stamp.nanosec),
+                    perception=perception,
+                    latency=latency,
+                )
+            )
         return found

@@ -9,6 +9,7 @@ from instructseq_cli.demo.answers import Answer
 from instructseq_cli.demo.plan import Act, Ask
 from instructseq_cli.demo.score import (
     average_precision,
+    box_iou,
     mean_class_iou,
     names_mentioned,
     overall_iou,
@@ -109,8 +110,9 @@ def verdict(answer: Answer) -> str:
         score = mask_score([answer])
         return f"IoU with the true mask {score:.2f}" if score is not None else "not scored"
     if answer.ask.task == Task.DETECTION:
-        score = box_score([answer])
-        return f"AP50 {score:.2f}" if score is not None else "no such object in view"
+        truth = answer.frame.boxes_of(answer.ask.targets)
+        best = max((box_iou(box.xyxy, true) for box in answer.perception.boxes for true in truth), default=0.0)
+        return f"IoU with the true box {best:.2f}" if truth else "no such object in view"
     if answer.ask.task == Task.SEMANTIC:
         score = class_score([answer])
         return f"mean IoU of the classes {score:.2f}" if score is not None else "no true classes to compare with"
