@@ -29,7 +29,7 @@ def test_ranges_follow_each_other_and_fill_the_vocabulary(text: int, position: i
 def test_kind_of_an_id_is_the_range_that_holds_it(text: int, visual: int, data: st.DataObject) -> None:
     vocabulary = Vocabulary(text_size=text, visual_size=visual)
     token = data.draw(st.integers(0, vocabulary.size - 1))
-    holders = [kind for kind in OutputKind if token in vocabulary.range_of(kind)]
+    holders: list[OutputKind | None] = [kind for kind in OutputKind if token in vocabulary.range_of(kind)]
     assert [vocabulary.kind_of(token)] == (holders or [None])
     assert bool(holders) == (token >= SPECIAL_SIZE)
 
