@@ -35,6 +35,11 @@ class InstructionSpec:
     shape: dict[str, Any]
     max_tokens: int
 
+    @property
+    def width(self) -> int:
+        """Features per token of the published weights."""
+        return int(self.shape.get("hidden_size", 512))
+
 
 _ROBERTA = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
 

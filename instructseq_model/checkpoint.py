@@ -1,0 +1,166 @@
+"""A checkpoint folder: configuration, trained weights in parts, caption tokenizer, model card, manifest of hashes.
+
+Only what was trained here lies in it. The frozen encoders come from where `pretrained` finds them, by pinned hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from instructseq_model.errors import CheckpointError, ConfigError
+from instructseq_model.instruction import build_instruction_encoder
+from instructseq_model.model import InstructSeq
+from instructseq_model.model_config import ModelConfig, load_model_config
+from instructseq_model.pretrained import file_sha256, pretrained_source
+from instructseq_model.routing import Router
+from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.text import TextTokenizer
+from instructseq_model.vision import build_vision_encoder
+from instructseq_model.vqvae import VQVAE
+
+CONFIG, MANIFEST, TOKENIZER, CARD = "config.yaml", "manifest.json", "tokenizer.json", "README.md"
+PART_BYTES = 14 * 1024 * 1024
+TRAINED = ("sequence", "vqvae", "router")
+
+
+def save_checkpoint(
+    folder: Path,
+    config: ModelConfig,
+    *,
+    sequence: Mapping[str, Tensor],
+    vqvae: Mapping[str, Tensor],
+    router: Mapping[str, Tensor],
+    tokenizer: TextTokenizer,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a checkpoint folder.
+
+    Args:
+        folder: made if missing.
+        config: the model's shape.
+        sequence: state dict of the sequence model.
+        vqvae: state dict of the VQ-VAE.
+        router: state dict of the router.
+        tokenizer: of captions.
+        dtype: of the stored weights; float16 keeps 11 bits of each.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("weights-*.safetensors"):
+        old.unlink()
+    tensors = {
+        f"{part}.{name}": value.detach().to("cpu", dtype).contiguous()
+        for part, state in zip(TRAINED, (sequence, vqvae, router), strict=True)
+        for name, value in state.items()
+    }
+    parts = _parts(tensors)
+    for number, held in enumerate(parts, 1):
+        save_file(held, folder / f"weights-{number}-of-{len(parts)}.safetensors")
+    (folder / CONFIG).write_text(yaml.safe_dump(config.to_mapping(), sort_keys=False), encoding="utf-8")
+    tokenizer.save(folder / TOKENIZER)
+    names = [CONFIG, TOKENIZER, *sorted(file.name for file in folder.glob("weights-*.safetensors"))]
+    manifest = {"format": 1, "sha256": {name: file_sha256(folder / name) for name in names}}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def load_checkpoint(folder: Path) -> InstructSeq:
+    """Read a checkpoint, every file of it checked against the manifest; float32, on the CPU, in evaluation mode.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or not the one the manifest names; the message says what to do.
+    """
+    manifest = read_manifest(folder)
+    check_hashes(folder, manifest)
+    try:
+        config = load_model_config(folder / CONFIG)
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{folder} was written by another version ({error}); fetch the checkpoint again"
+        ) from error
+    weights = [folder / name for name in manifest["sha256"] if name.startswith("weights-")]
+    try:
+        tensors = {name: value for file in weights for name, value in load_file(file).items()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"the weights in {folder} cannot be read ({error}); fetch the checkpoint again"
+        ) from error
+    sequence, vqvae = SequenceModel(config.sequence), VQVAE(config.vqvae)
+    router = Router(config.sequence.instruction_width)
+    for part, module in zip(TRAINED, (sequence, vqvae, router), strict=True):
+        state = {n.removeprefix(f"{part}."): v.float() for n, v in tensors.items() if n.startswith(f"{part}.")}
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(f"{folder} does not fit its own {CONFIG}: {error}; fetch it again") from error
+    vision, instruction = config.vision_encoder, config.instruction_encoder
+    model = InstructSeq(
+        config,
+        vision=build_vision_encoder(vision, image_size=config.image_size, pretrained=pretrained_source(vision)),
+        instruction=build_instruction_encoder(instruction, pretrained=pretrained_source(instruction)),
+        sequence=sequence,
+        vqvae=vqvae.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        router=router,
+        tokenizer=TextTokenizer.load(folder / TOKENIZER),
+    )
+    return model.eval().requires_grad_(False)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint folder.
+
+    Raises:
+        CheckpointError: there is none, or it is not one.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise CheckpointError(
+            f"{folder} is no checkpoint: it has no {MANIFEST}; give a folder such as checkpoints/household"
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        hashes = manifest["sha256"]
+        if not all(Path(name).name == name and isinstance(value, str) for name, value in hashes.items()):
+            raise ValueError("it names files outside the folder")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file} is damaged ({error}); fetch the checkpoint again") from error
+    held: dict[str, Any] = manifest
+    return held
+
+
+def check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Compare every file with its hash.
+
+    Raises:
+        CheckpointError: a file is missing or differs.
+    """
+    for name, expected in manifest["sha256"].items():
+        file = folder / name
+        if not file.is_file():
+            raise CheckpointError(f"{file} is missing; fetch the checkpoint again")
+        found = file_sha256(file)
+        if found != expected:
+            raise CheckpointError(
+                f"{file} is damaged or was changed: sha256 {found[:12]}..., expected {expected[:12]}...; "
+                "fetch the checkpoint again"
+            )
+
+
+def _parts(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Tensors in order, as few groups as keep each below `PART_BYTES` where one tensor allows it."""
+    parts: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, value in tensors.items():
+        if parts[-1] and size + value.nbytes > PART_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = value
+        size += value.nbytes
+    return parts

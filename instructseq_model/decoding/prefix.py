@@ -1,0 +1,75 @@
+"""The prefix of decoding: image, instruction and BEGIN, computed once and shared by all samples."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from instructseq_model.grounding import Conditioning
+from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceModel
+from instructseq_model.transformer import KeyValues
+from instructseq_model.vocabulary import END, OutputKind
+
+
+class DecodingPrefix(NamedTuple):
+    """R instructions on one image each, ready for output tokens.
+
+    Attributes:
+        past: each layer's keys and values of image, instruction and BEGIN, R x H x P x d.
+        mask: R x P, bool, False where an instruction is padded.
+        conditioning: of R rows; None without grounding.
+        begin: R x D, the state at BEGIN, from which the first token is drawn.
+    """
+
+    past: list[KeyValues]
+    mask: Tensor
+    conditioning: Conditioning | None
+    begin: Tensor
+
+    def row(self, index: int) -> DecodingPrefix:
+        """One instruction's prefix, as views."""
+        rows = slice(index, index + 1)
+        conditioning = self.conditioning
+        if conditioning is not None:
+            conditioning = Conditioning(*(part[rows] for part in conditioning))
+        past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
+        return DecodingPrefix(past, self.mask[rows], conditioning, self.begin[rows])
+
+
+def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix) -> DecodingPrefix:
+    """Put BEGIN after image and instruction.
+
+    Args:
+        model: the sequence model.
+        image: I images.
+        instruction: R instructions, R / I consecutive ones on each image.
+    """
+    rows = instruction.mask.shape[0]
+    share = rows // image.states.shape[0]
+    seen = torch.ones(rows, image.states.shape[1], dtype=torch.bool, device=instruction.mask.device)
+    mask = torch.cat([seen, instruction.mask, seen[:, :1]], 1)  # R x P
+    past = [
+        of_image.repeat_rows(share).append(of_text)
+        for of_image, of_text in zip(image.past, instruction.past, strict=True)
+    ]
+    # The kind does not matter at step 0: BEGIN's embedding is the same for all.
+    x = model.embed(model.begin_tokens(rows), OutputKind.MAP, 0, instruction.conditioning)
+    states, own = model.transformer(x, past=past, mask=mask[:, None, None])
+    past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
+    return DecodingPrefix(past, mask, instruction.conditioning, states[:, 0])
+
+
+def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:
+    """Probability mass of the three ranges at the first step, each R; they sum to 1.
+
+    END as a first token says "no box": it counts as boxes.
+    """
+    vocabulary = model.config.vocabulary
+    probability = model.head(begin).float().softmax(-1)  # R x V
+    ranges = {kind: vocabulary.range_of(kind) for kind in OutputKind}
+    mass = {kind: probability[:, ids.start : ids.stop].sum(-1) for kind, ids in ranges.items()}
+    mass[OutputKind.BOXES] = mass[OutputKind.BOXES] + probability[:, END]
+    total = sum(mass.values())
+    return {kind: value / total for kind, value in mass.items()}

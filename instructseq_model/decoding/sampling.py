@@ -1,0 +1,92 @@
+"""Choosing the next token: temperature, top-k, top-p, and noise that is fixed for each sample and position.
+
+Sampling is written as argmax(logits / T + g) with Gumbel noise g (the Gumbel-max trick), and g depends only on seed,
+sample and position. So a sequence does not change with the number of sequences drawn beside it or with the order in
+which positions are computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from instructseq_model.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the most probable token.
+        top_k: only the k most probable tokens; None for all.
+        top_p: only the most probable tokens that together hold this much probability, in (0, 1]; None for all.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature <= 10.0:
+            raise ConfigError(f"temperature must be in [0, 10], got {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, got {self.top_k}")
+        if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
+            raise ConfigError(f"top_p must be in (0, 1], got {self.top_p}")
+
+
+GREEDY = Sampling(temperature=0.0)
+
+
+def gumbel_noise(*, seed: int, sample: int, position: int, size: int) -> Tensor:
+    """Standard Gumbel noise for one token choice, float32, `size` long; the same arguments give the same values."""
+    generator = torch.Generator().manual_seed(
+        ((seed * 1_000_003 + sample) * 1_000_003 + position) & 0x7FFF_FFFF_FFFF_FFFF
+    )
+    uniform = torch.rand(size, generator=generator, dtype=torch.float64).clamp(min=1e-12)
+    return -torch.log(-torch.log(uniform)).float()
+
+
+def noise_rows(*, seed: int, samples: range, position: int, size: int) -> Tensor:
+    """Noise of several samples at one position, len(samples) x size."""
+    return torch.stack([gumbel_noise(seed=seed, sample=s, position=position, size=size) for s in samples])
+
+
+def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
+    """Set the logits outside top-k and top-p to minus infinity; B x V in and out.
+
+    Top-p keeps the smallest set of most probable tokens, at the sampling temperature, that holds `top_p`.
+    """
+    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
+        smallest = logits.topk(sampling.top_k, -1).values[..., -1:]
+        logits = logits.masked_fill(logits < smallest, float("-inf"))
+    if sampling.top_p is not None and sampling.top_p < 1.0:
+        ordered, order = logits.sort(-1, descending=True)
+        probability = (ordered / max(sampling.temperature, 1e-6)).softmax(-1)
+        before = probability.cumsum(-1) - probability
+        dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= sampling.top_p)
+        logits = logits.masked_fill(dropped, float("-inf"))
+    return logits
+
+
+def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Draw one token a row.
+
+    Args:
+        logits: B x V.
+        noise: B x V Gumbel noise; None for the most probable token.
+        sampling: temperature and restriction.
+
+    Returns:
+        Tokens B, and their probabilities B under the model itself: temperature 1, nothing cut.
+    """
+    logits = logits.float()
+    score = restrict(logits, sampling)
+    if noise is not None and sampling.temperature > 0:
+        score = score / sampling.temperature + noise.to(logits.device)
+    token = score.argmax(-1)
+    probability = logits.softmax(-1).gather(-1, token[:, None])[:, 0]
+    return token, probability

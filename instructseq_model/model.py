@@ -1,0 +1,88 @@
+"""InstructSeq as one module: image encoder, instruction encoder, sequence model, VQ-VAE and router."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
+from instructseq_model.model_config import ModelConfig
+from instructseq_model.pretrained import pretrained_source
+from instructseq_model.routing import Router
+from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceModel
+from instructseq_model.text import TextTokenizer
+from instructseq_model.vision import VisionEncoder, build_vision_encoder
+from instructseq_model.vqvae import VQVAE
+
+
+class InstructSeq(nn.Module):
+    """The five parts and the caption tokenizer.
+
+    Args:
+        config: the model's shape.
+        vision: image encoder of `config.vision_encoder`.
+        instruction: frozen instruction encoder of `config.instruction_encoder`.
+        sequence: of `config.sequence`.
+        vqvae: of `config.vqvae`.
+        router: reads task and label set out of the instruction.
+        tokenizer: of captions; None in a model with random weights that has none.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        vision: VisionEncoder,
+        instruction: InstructionEncoder,
+        sequence: SequenceModel,
+        vqvae: VQVAE,
+        router: Router,
+        tokenizer: TextTokenizer | None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.vision, self.instruction, self.sequence = vision, instruction, sequence
+        self.vqvae, self.router, self.tokenizer = vqvae, router, tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the sequence model runs."""
+        return self.sequence.head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In what precision the sequence model runs."""
+        return self.sequence.head.weight.dtype
+
+    def read_image(self, pixels: Tensor) -> ImagePrefix:
+        """Encode images: B x 3 x S x S in [0, 1]."""
+        return self.sequence.encode_image(self.vision(pixels).to(self.dtype))
+
+    def read_instruction(self, image: ImagePrefix, encoded: InstructionStates) -> InstructionPrefix:
+        """Put encoded instructions on images; longer ones are cut to `config.max_instruction_tokens`."""
+        length = min(encoded.states.shape[1], self.config.max_instruction_tokens)
+        states = encoded.states[:, :length].to(self.device, self.dtype)
+        return self.sequence.encode_instruction(image, states, encoded.lengths.to(self.device).clamp(max=length))
+
+
+def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> InstructSeq:
+    """A model with random weights of the trained parts.
+
+    Args:
+        config: the model's shape.
+        pretrained_encoders: load the encoders' published weights; else they are random too.
+
+    Raises:
+        CheckpointError: published weights are wanted and cannot be had.
+    """
+    names = (config.vision_encoder, config.instruction_encoder)
+    vision_source, instruction_source = (pretrained_source(name) if pretrained_encoders else None for name in names)
+    return InstructSeq(
+        config,
+        vision=build_vision_encoder(names[0], image_size=config.image_size, pretrained=vision_source).eval(),
+        instruction=build_instruction_encoder(names[1], pretrained=instruction_source),
+        sequence=SequenceModel(config.sequence).eval(),
+        vqvae=VQVAE(config.vqvae).eval(),
+        router=Router(config.sequence.instruction_width).eval(),
+        tokenizer=None,
+    )

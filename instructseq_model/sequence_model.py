@@ -1,0 +1,229 @@
+"""The sequence model: features and instruction states in, distributions over the unified vocabulary out.
+
+Order of a sequence: image tokens, instruction tokens, BEGIN, output tokens (paper, section 3.2.1). The frozen encoders
+and the VQ-VAE stand outside, so that training can run on stored features and decoding on cached ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from instructseq_model.errors import ConfigError
+from instructseq_model.grounding import Conditioning, Grounding, GroundingConfig
+from instructseq_model.transformer import KeyValues, StaticCache, Transformer, TransformerConfig, causal_mask
+from instructseq_model.vocabulary import BEGIN, OutputKind, Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceConfig:
+    """Shape of the sequence model.
+
+    Attributes:
+        transformer: its layers.
+        vocabulary: the unified vocabulary.
+        vision_width: width of the image features.
+        vision_grid: image tokens a side.
+        instruction_width: width of the instruction states.
+        max_instruction_tokens: longest instruction, tokens.
+        map_grid: visual tokens a side of a map.
+        max_text_tokens: longest text, tokens, END included.
+        max_boxes: most boxes an answer holds.
+        grounding: None for the paper's plain form.
+    """
+
+    transformer: TransformerConfig
+    vocabulary: Vocabulary
+    vision_width: int
+    vision_grid: int
+    instruction_width: int
+    max_instruction_tokens: int
+    map_grid: int
+    max_text_tokens: int
+    max_boxes: int
+    grounding: GroundingConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.grounding is not None and self.map_grid != self.vision_grid:
+            raise ConfigError("grounding needs as many map tokens a side as image tokens; set map_grid = vision_grid")
+
+    def output_length(self, kind: OutputKind) -> int:
+        """Most output tokens of a kind: exactly so many for maps, END included for boxes and text."""
+        if kind is OutputKind.MAP:
+            return self.map_grid**2
+        return 4 * self.max_boxes + 1 if kind is OutputKind.BOXES else self.max_text_tokens
+
+
+class ImagePrefix(NamedTuple):
+    """An image as the transformer holds it: computed once a frame, for all instructions on it.
+
+    Attributes:
+        states: I x P x D, normed.
+        past: each layer's keys and values, I x H x P x d.
+        keys: I x P x S*S x K, the grounding's; None without grounding.
+    """
+
+    states: Tensor
+    past: list[KeyValues]
+    keys: Tensor | None
+
+
+class InstructionPrefix(NamedTuple):
+    """Instructions read in front of their images: R rows, R / I consecutive ones an image.
+
+    Attributes:
+        past: each layer's keys and values of the instruction tokens, R x H x L x d.
+        mask: R x L, bool, True for tokens that are there.
+        conditioning: what the grounding found; None without grounding.
+    """
+
+    past: list[KeyValues]
+    mask: Tensor
+    conditioning: Conditioning | None
+
+
+def grid_positions(side: int, width: int) -> Tensor:
+    """Sines and cosines of row and column, side*side x width: equal places get equal codes on grids of any side."""
+    place = (torch.arange(side) + 0.5) / side  # side
+    frequency = torch.exp(torch.linspace(0.0, math.log(4.0 * side), width // 4)) * math.pi / 2
+    wave = place[:, None] * frequency  # side x width/4
+    axis = torch.cat([wave.sin(), wave.cos()], -1)  # side x width/2
+    rows = axis[:, None].expand(side, side, -1)
+    columns = axis[None].expand(side, side, -1)
+    return F.pad(torch.cat([rows, columns], -1).reshape(side * side, -1), (0, width - 4 * (width // 4)))
+
+
+class SequenceModel(nn.Module):
+    """Embeddings, transformer, grounding and output head."""
+
+    def __init__(self, config: SequenceConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.transformer.width
+        self.transformer = Transformer(config.transformer)
+        self.image_projection = nn.Linear(config.vision_width, width)
+        self.image_positions = nn.Parameter(0.3 * grid_positions(config.vision_grid, width))
+        self.instruction_projection = nn.Linear(config.instruction_width, width)
+        self.instruction_positions = nn.Parameter(0.02 * torch.randn(config.max_instruction_tokens, width))
+        self.segments = nn.Parameter(0.02 * torch.randn(2, width))  # image, instruction
+        self.tokens = nn.Embedding(config.vocabulary.size, width)
+        nn.init.normal_(self.tokens.weight, std=0.1)
+        self.map_positions = nn.Parameter(0.3 * grid_positions(config.map_grid, width))
+        self.box_positions = nn.Parameter(0.1 * torch.randn(config.output_length(OutputKind.BOXES), width))
+        self.text_positions = nn.Parameter(0.1 * torch.randn(config.max_text_tokens, width))
+        self.head = nn.Linear(width, config.vocabulary.size)
+        nn.init.normal_(self.head.weight, std=0.02)
+        self.grounding = None
+        if config.grounding is not None:
+            self.grounding = Grounding(
+                config.grounding,
+                width=width,
+                vision_width=config.vision_width,
+                instruction_width=config.instruction_width,
+                grid=config.vision_grid,
+            )
+
+    @property
+    def _causal(self) -> bool:
+        return self.config.transformer.prefix_attention == "causal"
+
+    def encode_image(self, features: Tensor) -> ImagePrefix:
+        """Read images: features I x P x Dv, as the image encoder gives them."""
+        x = self.image_projection(features) + self.image_positions + self.segments[0]
+        mask = causal_mask(x.shape[1], x.shape[1], x.device) if self._causal else None
+        states, past = self.transformer(x, mask=mask)
+        keys = None if self.grounding is None else self.grounding.keys(states, features)
+        return ImagePrefix(states, past, keys)
+
+    def encode_instruction(self, image: ImagePrefix, states: Tensor, lengths: Tensor) -> InstructionPrefix:
+        """Read instructions on their images.
+
+        Args:
+            image: I images.
+            states: R x L x Dt, frozen states; R is a multiple of I, consecutive rows belong to one image.
+            lengths: R, number of tokens of each.
+        """
+        length = states.shape[1]
+        mask = torch.arange(length, device=states.device) < lengths[:, None]  # R x L
+        x = self.instruction_projection(states) + self.instruction_positions[:length] + self.segments[1]
+        seen = mask[:, None, None]  # R x 1 x 1 x L
+        if self._causal:
+            seen = seen & causal_mask(length, length, x.device)
+        if image.states.shape[0] == x.shape[0]:  # the mask then covers the image's tokens too
+            seen = F.pad(seen.expand(-1, -1, length, -1), (image.states.shape[1], 0), value=True)
+        top, past = self.transformer(x, past=image.past, mask=seen)
+        conditioning = None
+        if self.grounding is not None and image.keys is not None:
+            weight = mask[..., None].to(top.dtype) / lengths[:, None, None].to(top.dtype)
+            last = top[torch.arange(len(lengths), device=top.device), lengths - 1]
+            pooled = (states * mask[..., None]).sum(1) / lengths[:, None]
+            summary = torch.cat([last, (top * weight).sum(1), pooled.to(top.dtype)], -1)  # R x (2D + Dt)
+            conditioning = self.grounding(image.keys, image.states, summary)
+        return InstructionPrefix(past, mask, conditioning)
+
+    def embed(self, tokens: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
+        """Embeddings of the input tokens at output steps start .. start + T - 1, R x T x D.
+
+        The embedding of step i holds the token before it and the place of the token it is to predict. Step 0 is BEGIN,
+        where the kind is still open: it gets what the grounding has for the first cell and for boxes alike.
+        """
+        x = self.tokens(tokens)
+        steps = slice(start, start + tokens.shape[1])
+        places = {OutputKind.MAP: self.map_positions, OutputKind.BOXES: self.box_positions}
+        added = places.get(kind, self.text_positions)[steps].expand(tokens.shape[0], -1, -1)
+        if conditioning is not None and kind is OutputKind.MAP:
+            added = added + conditioning.cells[:, steps]
+        elif conditioning is not None and kind is OutputKind.BOXES:
+            added = added + conditioning.box[:, None]
+        if start == 0:
+            added = torch.cat([self._begin(tokens, conditioning), added[:, 1:]], 1)
+        return x + added
+
+    def _begin(self, tokens: Tensor, conditioning: Conditioning | None) -> Tensor:
+        if conditioning is None:
+            return self.map_positions.new_zeros(tokens.shape[0], 1, self.map_positions.shape[1])
+        return (conditioning.cells[:, 0] + conditioning.box)[:, None]
+
+    def logits(self, image: ImagePrefix, instruction: InstructionPrefix, tokens: Tensor, kind: OutputKind) -> Tensor:
+        """Teacher-forced logits of whole outputs, for training.
+
+        Args:
+            image: I images.
+            instruction: R instructions.
+            tokens: R x T, the inputs: BEGIN, then the output tokens but the last.
+            kind: what the outputs are.
+
+        Returns:
+            R x T x V over the whole vocabulary.
+        """
+        rows, length = tokens.shape
+        x = self.embed(tokens, kind, 0, instruction.conditioning)
+        share = rows // image.states.shape[0]
+        past = [
+            of_image.repeat_rows(share).append(of_text)
+            for of_image, of_text in zip(image.past, instruction.past, strict=True)
+        ]
+        cells = image.states.shape[1]
+        prefix_seen = F.pad(instruction.mask, (cells, 0), value=True)[:, None, None].expand(-1, 1, length, -1)
+        own = causal_mask(length, length, x.device).expand(rows, 1, -1, -1)
+        states, _ = self.transformer(x, past=past, mask=torch.cat([prefix_seen, own], -1))
+        return self.head(states)
+
+    def head_of(self, states: Tensor, ids: range) -> Tensor:
+        """Logits of one id range only: B x T x len(ids)."""
+        return F.linear(states, self.head.weight[ids.start : ids.stop], self.head.bias[ids.start : ids.stop])
+
+    def begin_tokens(self, rows: int) -> Tensor:
+        """Rows x 1, BEGIN."""
+        return torch.full((rows, 1), BEGIN, dtype=torch.long, device=self.head.weight.device)
+
+    def static_cache(self, *, rows: int, length: int, dtype: torch.dtype) -> StaticCache:
+        """Room for `length` output tokens of `rows` sequences."""
+        return StaticCache(
+            self.config.transformer, rows=rows, length=length, dtype=dtype, device=self.head.weight.device
+        )

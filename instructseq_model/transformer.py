@@ -1,0 +1,259 @@
+"""The autoregressive transformer: pre-norm blocks of GPT-2's form, over a prefix and the tokens that follow it.
+
+The transformer sees embeddings only; what they mean is `sequence_model`'s business. Keys and values of everything that
+does not change (the image, the instruction) are computed once and handed back in as a prefix. A prefix row may serve
+several consecutive rows of queries: all instructions on one image in training, all samples of one instruction in
+decoding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from instructseq_model.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Shape of the transformer.
+
+    Attributes:
+        layers: number of blocks.
+        width: embedding size.
+        heads: attention heads; divides `width`.
+        prefix_attention: "block": image tokens see the image, the instruction sees image and instruction, outputs see
+            everything before them. "causal": every token sees what stands before it, as in GPT-2.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    prefix_attention: str = "block"
+
+    def __post_init__(self) -> None:
+        if self.layers < 1 or self.heads < 1 or self.width % self.heads:
+            raise ConfigError(f"transformer needs layers >= 1 and heads that divide width, got {self}")
+        if self.prefix_attention not in ("block", "causal"):
+            raise ConfigError(f"prefix_attention is 'block' or 'causal', not {self.prefix_attention!r}")
+
+
+class KeyValues(NamedTuple):
+    """Keys and values of one layer, each B x H x T x d."""
+
+    keys: Tensor
+    values: Tensor
+
+    def append(self, other: KeyValues) -> KeyValues:
+        """The same rows, with `other`'s positions after this one's."""
+        return KeyValues(torch.cat([self.keys, other.keys], 2), torch.cat([self.values, other.values], 2))
+
+    def repeat_rows(self, count: int) -> KeyValues:
+        """Every row `count` times in a row; a view where the number of rows is 1."""
+        if count == 1:
+            return self
+        if self.keys.shape[0] == 1:
+            return KeyValues(self.keys.expand(count, -1, -1, -1), self.values.expand(count, -1, -1, -1))
+        return KeyValues(self.keys.repeat_interleave(count, 0), self.values.repeat_interleave(count, 0))
+
+
+class StaticCache:
+    """Room for the keys and values of the tokens that decoding adds, allocated once.
+
+    Args:
+        config: shape of the transformer.
+        rows: number of sequences.
+        length: most tokens a row will hold.
+        dtype: as the transformer's activations.
+        device: where the transformer runs.
+    """
+
+    def __init__(
+        self, config: TransformerConfig, *, rows: int, length: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        shape = (config.layers, rows, config.heads, length, config.width // config.heads)
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)  # layers x B x H x S x d
+        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        self.length = 0
+
+    def write(self, layer: int, own: KeyValues) -> KeyValues:
+        """Store a layer's new positions after those held; returns all positions so far, as views."""
+        end = self.length + own.keys.shape[2]
+        self.keys[layer, :, :, self.length : end] = own.keys
+        self.values[layer, :, :, self.length : end] = own.values
+        return KeyValues(self.keys[layer, :, :, :end], self.values[layer, :, :, :end])
+
+    def reorder(self, rows: Tensor) -> None:
+        """Row i becomes the old row `rows[i]` (beam search)."""
+        held = slice(0, self.length)
+        self.keys[:, :, :, held] = self.keys[:, rows, :, held]
+        self.values[:, :, :, held] = self.values[:, rows, :, held]
+
+
+def causal_mask(new: int, total: int, device: torch.device) -> Tensor:
+    """New x total, bool: the i-th of the last `new` positions sees all positions up to itself."""
+    return torch.ones(new, total, dtype=torch.bool, device=device).tril(total - new)
+
+
+def attend_shared_prefix(
+    query: Tensor,
+    prefix: KeyValues,
+    own: KeyValues,
+    *,
+    prefix_mask: Tensor | None = None,
+    own_mask: Tensor | None = None,
+) -> Tensor:
+    """Attention over a prefix that consecutive rows share, and over each row's own tokens.
+
+    The prefix is read once for all rows of a group instead of once a row, and never copied. Both parts' scores go
+    through one softmax in float32, so the result is that of attention over their concatenation.
+
+    Args:
+        query: B x H x T x d.
+        prefix: G x H x P x d; B is a multiple of G and rows g*B/G .. (g+1)*B/G - 1 share prefix row g.
+        own: B x H x S x d, the rows' own tokens.
+        prefix_mask: G x P, bool, True where a position may be seen; None for all.
+        own_mask: bool, broadcastable to B x H x T x S; None for all.
+
+    Returns:
+        B x H x T x d, in `query`'s type.
+    """
+    rows, heads, new, depth = query.shape
+    groups, _, length, _ = prefix.keys.shape
+    share = rows // groups
+    scale = 1.0 / math.sqrt(depth)
+    grouped = query.reshape(groups, share, heads, new, depth).transpose(1, 2).reshape(groups, heads, -1, depth)
+    over_prefix = (grouped @ prefix.keys.transpose(-1, -2)).float() * scale  # G x H x share*T x P
+    if prefix_mask is not None:
+        over_prefix = over_prefix.masked_fill(~prefix_mask[:, None, None], float("-inf"))
+    over_prefix = over_prefix.view(groups, heads, share, new, length).transpose(1, 2).reshape(rows, heads, new, length)
+    over_own = (query @ own.keys.transpose(-1, -2)).float() * scale  # B x H x T x S
+    if own_mask is not None:
+        over_own = over_own.masked_fill(~own_mask, float("-inf"))
+    weights = torch.cat([over_prefix, over_own], -1).softmax(-1).to(prefix.values.dtype)  # B x H x T x (P + S)
+    of_prefix = weights[..., :length].reshape(groups, share, heads, new, length).transpose(1, 2)
+    from_prefix = of_prefix.reshape(groups, heads, -1, length) @ prefix.values  # G x H x share*T x d
+    from_prefix = from_prefix.view(groups, heads, share, new, depth).transpose(1, 2)
+    return from_prefix.reshape(rows, heads, new, depth) + weights[..., length:] @ own.values
+
+
+class Attention(nn.Module):
+    """Multi-head attention with one projection for queries, keys and values."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def project(self, x: Tensor) -> tuple[Tensor, KeyValues]:
+        """Queries B x H x T x d, and the keys and values of the same positions."""
+        rows, length, width = x.shape
+        split = self.query_key_value(x).view(rows, length, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        return query, KeyValues(key, value)
+
+    def merge(self, attended: Tensor) -> Tensor:
+        """B x H x T x d back to B x T x D, through the output projection."""
+        return self.output(attended.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block, as in GPT-2."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, 4 * width)
+        self.contract = nn.Linear(4 * width, width)
+
+    def mlp(self, x: Tensor) -> Tensor:
+        """The residual branch of the two-layer perceptron."""
+        return self.contract(F.gelu(self.expand(self.norm_mlp(x)), approximate="tanh"))
+
+    def forward(self, x: Tensor, past: KeyValues | None, mask: Tensor | None) -> tuple[Tensor, KeyValues]:
+        """Whole sequences at once; returns the new states and the new positions' keys and values."""
+        query, own = self.attention.project(self.norm_attention(x))
+        if past is not None and past.keys.shape[0] < x.shape[0]:
+            attended = attend_shared_prefix(query, past, own, own_mask=mask)
+        else:
+            seen = own if past is None else past.append(own)
+            attended = F.scaled_dot_product_attention(query, seen.keys, seen.values, attn_mask=mask)
+        x = x + self.attention.merge(attended)
+        return x + self.mlp(x), own
+
+    def step(self, x: Tensor, prefix: KeyValues, prefix_mask: Tensor | None, cache: StaticCache, layer: int) -> Tensor:
+        """The newest tokens of each row, over a shared prefix and the static cache."""
+        query, own = self.attention.project(self.norm_attention(x))
+        held = cache.write(layer, own)
+        own_mask = causal_mask(x.shape[1], held.keys.shape[2], x.device) if x.shape[1] > 1 else None
+        attended = attend_shared_prefix(query, prefix, held, prefix_mask=prefix_mask, own_mask=own_mask)
+        x = x + self.attention.merge(attended)
+        return x + self.mlp(x)
+
+
+class Transformer(nn.Module):
+    """A stack of blocks and a final norm; one set of weights and equations for training and decoding."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """GPT-2's initialisation: normal(0, 0.02), residual projections scaled down by the number of branches."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02 * math.sqrt(768 / self.config.width))
+                nn.init.zeros_(module.bias)
+        for name, parameter in self.named_parameters():
+            if name.endswith(("attention.output.weight", "contract.weight")):
+                parameter.data.div_(math.sqrt(2 * self.config.layers))
+
+    def forward(
+        self, x: Tensor, *, past: list[KeyValues] | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, list[KeyValues]]:
+        """Run whole sequences.
+
+        Args:
+            x: B x T x D embeddings.
+            past: for each layer the keys and values of P earlier positions, B x H x P x d, or G x H x P x d with G
+                dividing B where consecutive rows share them; None for none.
+            mask: bool, True where a position may be seen, broadcastable to B x H x T x (P + T); where rows share the
+                past it covers their own tokens only, B x H x T x T. None sees all.
+
+        Returns:
+            Normed states B x T x D, and each layer's keys and values of the T new positions.
+        """
+        new: list[KeyValues] = []
+        for index, block in enumerate(self.blocks):
+            x, own = block(x, None if past is None else past[index], mask)
+            new.append(own)
+        return self.norm(x), new
+
+    def step(self, x: Tensor, *, prefix: list[KeyValues], prefix_mask: Tensor | None, cache: StaticCache) -> Tensor:
+        """Run the newest tokens of each row, writing them into the cache.
+
+        Args:
+            x: B x T x D embeddings of the next T positions.
+            prefix: for each layer G x H x P x d; consecutive rows share (see `attend_shared_prefix`).
+            prefix_mask: G x P, bool; None for all.
+            cache: keys and values of the tokens before, and room for these.
+
+        Returns:
+            Normed states B x T x D.
+        """
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
+            x = block.step(x, prefix[index], prefix_mask, cache, index)
+        cache.length += x.shape[1]
+        return self.norm(x)

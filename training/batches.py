@@ -1,0 +1,242 @@
+"""Batches: frames of a step, the instructions asked on them, and all target tensors.
+
+Which frames and which words come at a step depends on the seed and the step only, so a resumed run sees what an
+uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instructseq_model.instruction import InstructionEncoder
+from instructseq_model.label_sets import label_set
+from instructseq_model.palette import NAMED_COLOURS, paint
+from instructseq_model.perception import Task
+from instructseq_model.sequence_model import SequenceConfig
+from instructseq_model.text import TextTokenizer
+from instructseq_model.vocabulary import END, MASK, PAD, OutputKind
+from instructseq_model.vqvae import VQVAE
+from instructseq_training.config import BatchConfig
+from instructseq_training.examples import (
+    Example,
+    caption_example,
+    draw_expressions,
+    referring_example,
+    semantic_example,
+)
+from instructseq_training.instructions import InstructionSet
+from instructseq_training.prepared import PreparedFrames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Targets of one kind.
+
+    Attributes:
+        rows: which instructions of the batch they answer, R' long.
+        tokens: R' x T, PAD after END.
+    """
+
+    rows: Tensor
+    tokens: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One step's work: I frames, R instructions, R / I consecutive ones a frame.
+
+    Attributes:
+        features: I x P x Dv.
+        states: R x L x Dt, the frozen instruction states.
+        lengths: R.
+        outputs: by kind, the answers to be generated. Instructions beyond these train the grounding alone.
+        heat: R x GS x GS in [0, 1], where the instruction refers to; GS the grounding's side.
+        refers: R, bool, True where `heat` means something.
+        examples: R, as drawn.
+    """
+
+    features: Tensor
+    states: Tensor
+    lengths: Tensor
+    outputs: dict[OutputKind, Outputs]
+    heat: Tensor
+    refers: Tensor
+    examples: list[Example]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        outputs = {
+            kind: Outputs(rows=held.rows.to(device), tokens=held.tokens.to(device))
+            for kind, held in self.outputs.items()
+        }
+        moved = {name: getattr(self, name).to(device) for name in ("features", "states", "lengths", "heat", "refers")}
+        return Batch(outputs=outputs, examples=self.examples, **moved)
+
+
+class Batcher:
+    """Draws batches from prepared frames.
+
+    Args:
+        frames: prepared frames.
+        phrasings: the instruction set to draw words from.
+        config: how many of what.
+        sequence: shape of the model.
+        instruction_encoder: frozen.
+        vqvae: frozen, gives the target codes.
+        tokenizer: of captions.
+        seed: with the step, decides everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        frames: PreparedFrames,
+        phrasings: InstructionSet,
+        config: BatchConfig,
+        sequence: SequenceConfig,
+        instruction_encoder: InstructionEncoder,
+        vqvae: VQVAE,
+        tokenizer: TextTokenizer,
+        seed: int,
+    ) -> None:
+        self.frames, self.phrasings, self.config, self.sequence = frames, phrasings, config, sequence
+        self.instruction_encoder, self.vqvae, self.tokenizer, self.seed = instruction_encoder, vqvae, tokenizer, seed
+        self.household = label_set("household")
+
+    def frame_numbers(self, step: int) -> list[int]:
+        """The frames of a step: every frame once an epoch, in an order of the epoch's own."""
+        count, total = self.config.frames, len(self.frames)
+        places = [divmod(place, total) for place in range(step * count, (step + 1) * count)]
+        orders = {epoch: np.random.default_rng((self.seed, epoch)).permutation(total) for epoch, _ in places}
+        return [int(orders[epoch][offset]) for epoch, offset in places]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        rng = random.Random(f"{self.seed} {step}")
+        numbers = self.frame_numbers(step)
+        per_frame = [self._examples(number, rng) for number in numbers]
+        examples = [example for group in per_frame for example in group]
+        owners = [number for number, group in zip(numbers, per_frame, strict=True) for _ in group]
+        encoded = self.instruction_encoder.encode([example.instruction for example in examples])
+        length = min(encoded.states.shape[1], self.sequence.max_instruction_tokens)
+        heat, refers = self._heat(examples, owners)
+        return Batch(
+            features=torch.from_numpy(np.array(self.frames.features[numbers])).float(),
+            states=encoded.states[:, :length].clone().float(),
+            lengths=encoded.lengths.clone().clamp(max=length),
+            outputs=self._outputs(examples, owners, len(numbers)),
+            heat=heat,
+            refers=refers,
+            examples=examples,
+        )
+
+    def _examples(self, number: int, rng: random.Random) -> list[Example]:
+        """One frame's instructions: referring maps, semantic maps, boxes, captions, then those for grounding alone."""
+        config, said = self.config, self.frames.said[number]
+        count = config.referring_maps + config.boxes + config.grounding
+        expressions = draw_expressions(
+            said, count, kind_weights=config.kind_weights, max_targets=self.sequence.max_boxes, rng=rng
+        )
+        tasks = [Task.SEGMENTATION] * config.referring_maps + [Task.DETECTION] * config.boxes
+        tasks += [rng.choice([Task.SEGMENTATION, Task.DETECTION]) for _ in range(config.grounding)]
+        referring = [
+            referring_example(said, expression, task=task, phrasings=self.phrasings, rng=rng)
+            for expression, task in zip(expressions, tasks, strict=True)
+        ]
+        maps = config.referring_maps
+        semantic = [
+            semantic_example(phrasings=self.phrasings, label_set="household", rng=rng)
+            for _ in range(config.semantic_maps)
+        ]
+        captions = [caption_example(said, phrasings=self.phrasings, rng=rng) for _ in range(config.captions)]
+        boxes_end = maps + config.boxes
+        return referring[:maps] + semantic + referring[maps:boxes_end] + captions + referring[boxes_end:]
+
+    def _outputs(self, examples: list[Example], owners: list[int], frames: int) -> dict[OutputKind, Outputs]:
+        config, share = self.config, len(examples) // frames
+        place = torch.arange(len(examples)).view(frames, share)
+        ends = np.cumsum([config.referring_maps + config.semantic_maps, config.boxes, config.captions]).tolist()
+        rows = {
+            OutputKind.MAP: place[:, : ends[0]].flatten(),
+            OutputKind.BOXES: place[:, ends[0] : ends[1]].flatten(),
+            OutputKind.TEXT: place[:, ends[1] : ends[2]].flatten(),
+        }
+        outputs = {}
+        for kind, chosen in rows.items():
+            if len(chosen) == 0:
+                continue
+            asked = [(examples[row], owners[row]) for row in chosen.tolist()]
+            if kind is OutputKind.MAP:
+                tokens = self.map_tokens([self.target_map(example, number) for example, number in asked])
+            elif kind is OutputKind.BOXES:
+                tokens = padded([self.box_tokens(example) for example, _ in asked])
+            else:
+                tokens = padded([self.caption_tokens(example) for example, _ in asked])
+            outputs[kind] = Outputs(rows=chosen, tokens=tokens)
+        return outputs
+
+    def target_map(self, example: Example, number: int) -> NDArray[np.uint8]:
+        """The map an example asks for, S x S x 3: class colours, or the targets in the asked colour on black."""
+        if example.task is Task.SEMANTIC:
+            return paint(np.asarray(self.frames.classes[number]), self.household)
+        mask = np.isin(self.frames.instances[number], example.targets)
+        return (mask[..., None] * np.array(NAMED_COLOURS[example.colour])).astype(np.uint8)
+
+    def map_tokens(self, maps: list[NDArray[np.uint8]]) -> Tensor:
+        """Vocabulary ids of painted maps, R x G*G."""
+        pixels = torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 127.5 - 1  # R x 3 x S x S
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.low_precision_codes):
+            codes = self.vqvae.encode(pixels)
+        # The clone is a tensor that training may hold on to; the encoder's own come from inference mode.
+        return codes.flatten(1).clone() + self.sequence.vocabulary.visual_range.start
+
+    def box_tokens(self, example: Example) -> list[int]:
+        """Vocabulary ids of an example's boxes, END included."""
+        return [t for box in example.boxes for t in self.sequence.vocabulary.box_to_tokens(box)] + [END]
+
+    def caption_tokens(self, example: Example) -> list[int]:
+        """Vocabulary ids of a caption, cut to the model's longest, END included."""
+        first = self.sequence.vocabulary.text_range.start
+        ids = self.tokenizer.encode(example.caption)[: self.sequence.max_text_tokens - 1]
+        return [first + token for token in ids] + [END]
+
+    def _heat(self, examples: list[Example], owners: list[int]) -> tuple[Tensor, Tensor]:
+        grounding = self.sequence.grounding
+        refers = torch.tensor([e.task in (Task.SEGMENTATION, Task.DETECTION) for e in examples])
+        if grounding is None:
+            return torch.zeros(len(examples), 1, 1), torch.zeros_like(refers)
+        side = self.sequence.vision_grid * grounding.subcells
+        masks = np.stack(
+            [np.isin(self.frames.instances[n], e.targets) for e, n in zip(examples, owners, strict=True)]
+        )  # R x S x S
+        factor = masks.shape[-1] // side
+        pooled = masks.reshape(len(examples), side, factor, side, factor).mean((2, 4), dtype=np.float32)
+        return torch.from_numpy(pooled), refers
+
+
+def padded(rows: list[list[int]]) -> Tensor:
+    """Token lists of different lengths as one tensor, PAD behind each."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
+
+
+def corrupted(tokens: Tensor, *, rate: float, generator: torch.Generator) -> Tensor:
+    """Input tokens with part of the history hidden, so that the model cannot live by copying it.
+
+    Each row hides a share of its own, drawn evenly from 0 to 1, in `rate` of the rows; hidden tokens become MASK.
+
+    Args:
+        tokens: R x T vocabulary ids.
+        rate: share of the rows that are touched.
+        generator: the source of chance.
+    """
+    share = torch.rand(len(tokens), 1, generator=generator)
+    touched = torch.rand(len(tokens), 1, generator=generator) < rate
+    hidden = (torch.rand(tokens.shape, generator=generator) < share) & touched
+    return torch.where(hidden, MASK, tokens)

@@ -1,0 +1,137 @@
+"""How a model is trained: one YAML file, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from instructseq_model.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """What one step holds; all counts but the first are a frame's.
+
+    Attributes:
+        frames: images.
+        referring_maps: expressions to be painted.
+        semantic_maps: maps of all classes.
+        boxes: expressions to be boxed.
+        captions: captions.
+        grounding: expressions that train the grounding alone; they cost a tenth of a map.
+        kind_weights: how often kinds of expressions are drawn, relative to 1.
+        low_precision_codes: encode target maps in bf16.
+    """
+
+    frames: int = 6
+    referring_maps: int = 2
+    semantic_maps: int = 1
+    boxes: int = 4
+    captions: int = 1
+    grounding: int = 16
+    kind_weights: Mapping[str, float] = field(default_factory=dict)
+    low_precision_codes: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights of the losses.
+
+    Attributes:
+        map, boxes, text: token cross-entropy of each kind.
+        heat: of the grounding: cross-entropy and dice on masks.
+        position_smoothing: a coordinate's target is a bell of this many bins around it; 0 for the exact bin.
+        corruption: share of map rows whose history is partly hidden, in [0, 1].
+    """
+
+    map: float = 1.0
+    boxes: float = 0.5
+    text: float = 0.5
+    heat: float = 1.0
+    position_smoothing: float = 4.0
+    corruption: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW with warm-up and cosine decay over the steps, or over the minutes where those are the limit.
+
+    Attributes:
+        learning_rate: at the top.
+        final_share: of the learning rate at the end.
+        warm_up: steps.
+        weight_decay: on matrices.
+        clip: largest norm of the gradient.
+        average: decay of the weights' running average, which is what is shipped.
+    """
+
+    learning_rate: float = 1e-3
+    final_share: float = 0.02
+    warm_up: int = 60
+    weight_decay: float = 0.03
+    clip: float = 1.0
+    average: float = 0.995
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        model: path of the model's YAML, relative to this file's folder.
+        phrasings: the instruction set to train on.
+        steps: at most so many.
+        minutes: at most so long, of training time over all resumed parts; 0 for no such limit.
+        evaluate_minutes: free-running evaluation every so often.
+        save_minutes: a resumable state every so often.
+        seed: decides data order, words and initialisation.
+        threads: of the CPU; 0 leaves torch's choice.
+        batch, loss, optimiser: see their classes.
+    """
+
+    model: str
+    phrasings: str = "train"
+    steps: int = 100_000
+    minutes: float = 0.0
+    evaluate_minutes: float = 6.0
+    save_minutes: float = 5.0
+    seed: int = 0
+    threads: int = 2
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+
+def load_train_config(path: Path) -> TrainConfig:
+    """Read a training YAML.
+
+    Raises:
+        ConfigError: no such file, or a key that does not exist.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no training configuration {path}; see config/training")
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a mapping")
+    parts = {"batch": BatchConfig, "loss": LossConfig, "optimiser": OptimiserConfig}
+    held = {
+        name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
+        for name, kind in parts.items()
+        if name in values
+    }
+    return from_mapping(TrainConfig, {**values, **held}, origin=str(path))
+
+
+def from_mapping(kind: type[T], values: Mapping[str, Any], *, origin: str) -> T:
+    """A configuration dataclass from a mapping; a key it does not have is refused by name."""
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{origin} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    return kind(**values)
