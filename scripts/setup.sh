@@ -138,7 +138,7 @@ link_package() {
   local source="$root/build/ros/src/instructseq" name
   rm -rf "$source"
   mkdir -p "$source"
-  for name in CMakeLists.txt package.xml LICENSE msg action scripts launch config; do
+  for name in CMakeLists.txt package.xml LICENSE msg action scripts launch config checkpoints; do
     if [ -e "$name" ]; then ln -s "$root/$name" "$source/$name"; fi
   done
 }
@@ -170,7 +170,7 @@ main() {
   ros="$(find_ros)"
   if [ "$ros" != wheels ] && [ -z "${ROS_DISTRO:-}" ]; then source_distribution "$ros"; fi
   python="$(find_python)"
-  [ -n "$python" ] || stop "no Python 3.10 to 3.13 found; install python3, or name one: PYTHON=python3.12 scripts/setup.sh"
+  [ -n "$python" ] || stop "${PYTHON:-python3} is no Python 3.10 to 3.13. Name one: PYTHON=python3.12 scripts/setup.sh"
   local stamp="$venv/instructseq-setup" missing
   if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] && [ -f install/local_setup.bash ]; then
     say "nothing to do"
