@@ -21,6 +21,9 @@ from instructseq_model.errors import CheckpointError
 CARD = "README.md"
 """A checkpoint's model card, as hubs call it too."""
 
+MANIFEST = "manifest.json"
+"""The hashes that the checkpoint's files had when they were written."""
+
 _LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header, little-endian
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
@@ -34,12 +37,14 @@ class FileInfo:
         size_bytes: its size.
         sha256: its hash, hexadecimal.
         parameters: numbers stored, by the first part of their names; empty for files other than safetensors.
+        intact: whether the hash is the one in the manifest; None for a file that the manifest does not name.
     """
 
     name: str
     size_bytes: int
     sha256: str
     parameters: dict[str, int]
+    intact: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,26 +79,43 @@ def read_checkpoint_info(folder: Path) -> CheckpointInfo:
         CheckpointError: the folder holds no file, or a weights file is damaged.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    recorded = _recorded_hashes(folder / MANIFEST)
     if not paths:
         raise CheckpointError(f"{folder} holds no file: give a folder made by `instructseq train`")
-    files = tuple(_file_info(path, folder) for path in paths)
+    files = tuple(_file_info(path, folder, recorded) for path in paths)
     card = folder / CARD
     return CheckpointInfo(
         folder=str(folder), files=files, card=card.read_text(encoding="utf-8") if card.is_file() else None
     )
 
 
-def _file_info(path: Path, folder: Path) -> FileInfo:
+def _recorded_hashes(manifest: Path) -> dict[str, str]:
+    """The hashes that the manifest records, by file; empty without a manifest.
+
+    Raises:
+        CheckpointError: the manifest is damaged.
+    """
+    if not manifest.is_file():
+        return {}
+    try:
+        return {str(name): str(value) for name, value in json.loads(manifest.read_bytes())["sha256"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{manifest} is damaged ({error!r}): fetch the checkpoint again") from None
+
+
+def _file_info(path: Path, folder: Path, recorded: dict[str, str]) -> FileInfo:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     parameters = count_parameters(path) if path.suffix == ".safetensors" else {}
+    name = str(path.relative_to(folder))
     return FileInfo(
-        name=str(path.relative_to(folder)),
+        name=name,
         size_bytes=path.stat().st_size,
         sha256=digest.hexdigest(),
         parameters=parameters,
+        intact=digest.hexdigest() == recorded[name] if name in recorded else None,
     )
 
 
@@ -150,10 +172,12 @@ def _files_table(found: CheckpointInfo) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("File")
     table.add_column("Size", justify="right")
+    table.add_column("")
     table.add_column("SHA-256", overflow="fold")
+    words = {True: "intact", False: "CHANGED", None: ""}
     for file in found.files:
-        table.add_row(file.name, _readable(file.size_bytes), file.sha256)
-    table.add_row("together", _readable(found.size_bytes), "", style="bold")
+        table.add_row(file.name, _readable(file.size_bytes), words[file.intact], file.sha256)
+    table.add_row("together", _readable(found.size_bytes), "", "", style="bold")
     return table
 
 

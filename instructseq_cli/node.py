@@ -37,7 +37,8 @@ def node(
     require_ros("rclpy", "vision_msgs.msg", "instructseq.msg")
     from instructseq_ros.node import main
 
-    main(ros_arguments(str(find_checkpoint(checkpoint).resolve()), image, transport, device, context.args))
+    status = main(ros_arguments(str(find_checkpoint(checkpoint).resolve()), image, transport, device, context.args))
+    raise typer.Exit(status)
 
 
 def ros_arguments(checkpoint: str, image: str, transport: str, device: str, extra: list[str]) -> list[str]:

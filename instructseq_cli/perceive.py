@@ -22,7 +22,10 @@ def perceive(
     ] = DEFAULT,
     samples: Annotated[int, typer.Option(min=1, max=32, help="Sequences to draw and aggregate; 1 is fastest.")] = 1,
     temperature: Annotated[
-        float | None, typer.Option(min=0.0, max=2.0, help="Sampling temperature; 0 is greedy. Default: by task.")
+        float | None,
+        typer.Option(
+            min=0.0, max=2.0, help="Sampling temperature; 0 takes the likeliest. [default: 0; 0.9 with --samples]"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same answer.", show_default=False)] = None,
     label_set: Annotated[

@@ -34,6 +34,9 @@ def scenes(
     config: Annotated[
         Path | None, typer.Option(help="How scenes are drawn, as YAML; see config/scenes.", show_default=False)
     ] = None,
+    bag: Annotated[
+        bool, typer.Option("--bag", help="A clip of a moving camera, 640x480 at 10 Hz, as a bag instead of shards.")
+    ] = False,
     assets: Annotated[
         Path | None, typer.Option(help="Folder of object models. Default: installed, or fetched.", show_default=False)
     ] = None,
@@ -44,15 +47,29 @@ def scenes(
 
     * instructseq scenes out/heldout --frames 150 --split heldout --seed 7
 
+    * instructseq scenes out/clip --bag --frames 50 --split val --seed 6
+
     Shards that are there already are kept: the same command goes on where an earlier one was interrupted.
     """
     _require_training("instructseq_training.scenes.generate")
     from instructseq_training.scenes.config import SceneConfig
     from instructseq_training.scenes.generate import run
 
+    if bag:
+        count = _write_clip(out, frames=frames, split=split, seed=seed, assets=assets)
+        typer.echo(f"{count} frames in a bag: {out}")
+        return
     settings = SceneConfig.from_yaml(config) if config is not None else None
     shards = run(out, frames, split, seed, workers, assets, config=settings)
     typer.echo(f"{frames} frames in {len(shards)} shards: {out}")
+
+
+def _write_clip(out: Path, *, frames: int, split: str, seed: int, assets: Path | None) -> int:
+    """Render a clip into a bag; returns how many frames it has."""
+    from instructseq_cli.demo.scene_bag import write_scene_bag
+    from instructseq_training.scenes.video import video
+
+    return write_scene_bag(out, video(seed=seed, frames=frames, split=split, assets=assets))
 
 
 def train(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,9 +119,8 @@ def _box_of(detection: Any) -> Box:
 
 
 def _painted(mask: NDArray[Any], instruction: str) -> NDArray[np.uint8] | None:
-    """The mask in the colour that the instruction asks for in its last words ("... in green"), else None."""
-    words = instruction.lower().replace(".", "").split()
-    asked = [word for before, word in pairwise(words) if before in ("in", "with")]
-    if not asked or asked[-1] not in NAMED_COLOURS:
+    """The mask in the colour that ends the instruction ("... in green."), None if its last word is no colour."""
+    words = instruction.lower().strip(" .,;:!?").split()
+    if not words or words[-1] not in NAMED_COLOURS:
         return None
-    return (mask[..., None] > 0).astype(np.uint8) * np.array(NAMED_COLOURS[asked[-1]], np.uint8)  # H x W x 3
+    return (mask[..., None] > 0).astype(np.uint8) * np.array(NAMED_COLOURS[words[-1]], np.uint8)  # H x W x 3

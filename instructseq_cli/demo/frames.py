@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Frame:
         instances: H x W uint8, 0 for none, else the index of an object.
         classes: H x W class ids of the household label set, or None where nobody knows them.
         names: the objects' names by index.
+        colours: the colour words of those objects that have a clear one, by index.
     """
 
     jpeg: bytes
@@ -40,22 +41,31 @@ class Frame:
     instances: NDArray[np.uint8]
     classes: NDArray[np.uint8] | None
     names: dict[int, str]
+    colours: dict[int, str] = field(default_factory=dict)
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """The picture, H x W x 3 uint8, RGB."""
         return decode_image(self.jpeg)
 
-    def mask_of(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Where the objects of these names are, H x W."""
-        return np.isin(self.instances, [index for index, name in self.names.items() if name in names])
+    def called(self, targets: tuple[str, ...]) -> list[int]:
+        """Indices of the objects that are called one of these: a name ("mug"), or colour and name ("red mug")."""
+        return [
+            index
+            for index, name in self.names.items()
+            if name in targets or f"{self.colours.get(index)} {name}" in targets
+        ]
 
-    def boxes_of(self, names: tuple[str, ...]) -> list[tuple[float, float, float, float]]:
-        """The boxes (x1, y1, x2, y2) around the visible parts of the objects of these names, pixels."""
+    def mask_of(self, targets: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Where the objects that are called so are, H x W."""
+        return np.isin(self.instances, self.called(targets))
+
+    def boxes_of(self, targets: tuple[str, ...]) -> list[tuple[float, float, float, float]]:
+        """The boxes (x1, y1, x2, y2) around the visible parts of the objects that are called so, pixels."""
         boxes = []
-        for index, name in self.names.items():
+        for index in self.called(targets):
             rows, columns = np.nonzero(self.instances == index)
-            if name in names and len(rows):
+            if len(rows):
                 corners = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
                 boxes.append((float(corners[0]), float(corners[1]), float(corners[2]), float(corners[3])))
         return boxes
@@ -89,18 +99,20 @@ def frames_of_bag(folder: Path) -> list[Frame]:
     whole = {stamp: parts for stamp, parts in sorted(pictures.items()) if {IMAGE_TOPIC, INSTANCES_TOPIC} <= set(parts)}
     if not whole:
         raise BagError(f"the bag at {folder} has no image with truth on {IMAGE_TOPIC} and {INSTANCES_TOPIC}")
-    first = next(iter(whole))
-    return [_frame_of_messages(stamp - first, parts) for stamp, parts in whole.items()]
+    first, start = next(iter(whole.items()))
+    # Light changes with the view: an object keeps the colour that the first frame calls it by.
+    things = json.loads(start[SCENE_TOPIC].data)["objects"] if SCENE_TOPIC in start else []
+    return [_frame_of_messages(stamp - first, parts, things) for stamp, parts in whole.items()]
 
 
-def _frame_of_messages(offset_ns: int, parts: dict[str, Any]) -> Frame:
-    scene = json.loads(parts[SCENE_TOPIC].data) if SCENE_TOPIC in parts else {"objects": []}
+def _frame_of_messages(offset_ns: int, parts: dict[str, Any], things: list[dict[str, Any]]) -> Frame:
     return Frame(
         jpeg=parts[IMAGE_TOPIC].data.tobytes(),
         offset_ns=offset_ns,
         instances=_decode_ids(parts[INSTANCES_TOPIC].data.tobytes()),
         classes=_decode_ids(parts[CLASSES_TOPIC].data.tobytes()) if CLASSES_TOPIC in parts else None,
-        names={int(thing["index"]): str(thing["name"]) for thing in scene["objects"]},
+        names={int(thing["index"]): str(thing["name"]) for thing in things},
+        colours={int(thing["index"]): str(thing["colour"]) for thing in things if thing.get("colour")},
     )
 
 

@@ -13,7 +13,7 @@ from instructseq_cli.demo.ros_side import CAMERA_TOPIC
 from instructseq_model.errors import InstructSeqError
 
 STOP_SECONDS = 10.0
-_LAST_LINES = 12
+_LAST_LINES = 6
 
 
 class NodeError(InstructSeqError):
@@ -62,7 +62,9 @@ class NodeProcess:
             NodeError: it stopped; the message ends with the last lines that it printed.
         """
         if self._process is not None and self._process.poll() is not None:
-            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-            raise NodeError(
-                f"the node stopped with exit code {self._process.returncode}; {self._log} says why: {' | '.join(lines)}"
-            )
+            raise NodeError(f"the node stopped with exit code {self._process.returncode}; {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Where the node's log is, and how it ends."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        return f"{self._log} says: {' | '.join(lines)}"

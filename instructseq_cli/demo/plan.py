@@ -19,7 +19,7 @@ class Ask:
     Attributes:
         text: what is said to the node.
         task: what a listener would understand by it; the node is not told.
-        targets: names of the objects meant, for a mask or boxes.
+        targets: the objects meant, for a mask or boxes: names ("mug"), or colours and names ("red mug").
     """
 
     text: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,31 +21,8 @@ START_NS = 1_700_000_000_000_000_000
 """Stamp of the first frame: fixed, so that the same frames give the same bag."""
 
 
-class Thing(Protocol):
-    """An object of a scene, as `instructseq_training.scenes` describes it."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Its index, name and further facts as plain values."""
-
-
-class SceneFrame(Protocol):
-    """A frame of a scene with its truth: H x W x 3 uint8 pixels, H x W uint8 instances and classes, the objects."""
-
-    @property
-    def rgb(self) -> NDArray[np.uint8]:
-        """The picture."""
-
-    @property
-    def instances(self) -> NDArray[np.uint8]:
-        """0 for none, else an object's index."""
-
-    @property
-    def classes(self) -> NDArray[np.uint8]:
-        """Ids of the household label set."""
-
-    @property
-    def objects(self) -> Sequence[Thing]:
-        """The visible objects."""
+SceneFrame = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]
+"""What `instructseq_training.scenes.video` gives: pixels H x W x 3, instances H x W, classes H x W, record."""
 
 
 def write_scene_bag(folder: Path, frames: Iterable[SceneFrame], *, rate_hz: float = 10.0, quality: int = 80) -> int:
@@ -66,16 +43,16 @@ def write_scene_bag(folder: Path, frames: Iterable[SceneFrame], *, rate_hz: floa
     types = message_types()
     count = 0
     with BagWriter(folder, types=types, compress=False) as writer:
-        for count, frame in enumerate(frames, start=1):
+        for count, (pixels, instances, classes, scene) in enumerate(frames, start=1):
             stamp_ns = START_NS + round((count - 1) * 1e9 / rate_hz)
             pictures = {
-                IMAGE_TOPIC: _compressed(frame.rgb, "jpeg", quality=quality),
-                INSTANCES_TOPIC: _compressed(frame.instances, "png", optimize=True),
-                CLASSES_TOPIC: _compressed(frame.classes, "png", optimize=True),
+                IMAGE_TOPIC: _compressed(pixels, "jpeg", quality=quality),
+                INSTANCES_TOPIC: _compressed(instances, "png", optimize=True),
+                CLASSES_TOPIC: _compressed(classes, "png", optimize=True),
             }
             for topic, data in pictures.items():
                 writer.write(_picture(types, topic, stamp_ns, data, "jpeg" if topic == IMAGE_TOPIC else "png"))
-            writer.write(_text(types, SCENE_TOPIC, stamp_ns, {"objects": [thing.as_json() for thing in frame.objects]}))
+            writer.write(_text(types, SCENE_TOPIC, stamp_ns, scene))
     return count
 
 

@@ -115,7 +115,7 @@ class _Stage:
         while not self.ros.is_heard():
             self._process.check()
             if time.monotonic() > end:
-                raise NodeError(f"the node did not listen within {START_SECONDS:.0f} s: read its log, node.log")
+                raise NodeError(f"the node did not listen within {START_SECONDS:.0f} s; {self._process.last_words()}")
             self._spin(0.1)
 
     def perform(self, act: Act, frames: list[Frame], patience: float, progress: Say) -> list[Answer]:

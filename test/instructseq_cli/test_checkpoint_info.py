@@ -51,6 +51,21 @@ def test_the_card_is_shown_without_its_front_matter(checkpoint):
     assert "model.safetensors" in shown.stdout
 
 
+def test_a_file_that_differs_from_the_manifest_is_called_changed(checkpoint):
+    content = (checkpoint / "model.safetensors").read_bytes()
+    recorded = {"model.safetensors": hashlib.sha256(content).hexdigest(), "README.md": "0" * 64}
+    (checkpoint / "manifest.json").write_text(json.dumps({"sha256": recorded}))
+    found = {file.name: file.intact for file in read_checkpoint_info(checkpoint).files}
+    assert found == {"README.md": False, "manifest.json": None, "model.safetensors": True}
+    assert "CHANGED" in CliRunner(env={"COLUMNS": "200"}).invoke(app, ["info", str(checkpoint)]).stdout
+
+
+def test_a_damaged_manifest_is_refused(checkpoint):
+    (checkpoint / "manifest.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"manifest\.json is damaged"):
+        read_checkpoint_info(checkpoint)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="holds no file"):
         read_checkpoint_info(tmp_path)

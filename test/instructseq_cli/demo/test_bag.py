@@ -43,41 +43,33 @@ def test_the_vision_messages_have_the_hash_of_a_stock_robot():
     assert digest == "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
 
 
-class Thing:
-    def __init__(self, index: int, name: str) -> None:
-        self.index, self.name = index, name
-
-    def as_json(self) -> dict:
-        return {"index": self.index, "name": self.name}
-
-
-class Scene:
-    """A frame with a mug that moves to the right."""
-
-    def __init__(self, shift: int) -> None:
-        self.rgb = np.full((48, 64, 3), 90, np.uint8)
-        self.instances = np.zeros((48, 64), np.uint8)
-        self.instances[10:20, shift : shift + 8] = 2
-        self.classes = np.where(self.instances == 2, 5, 1).astype(np.uint8)
-        self.objects = [Thing(2, "coffee mug"), Thing(3, "hidden lamp")]
+def scene(shift: int) -> tuple:
+    """A frame with a mug that moves to the right, and its truth."""
+    instances = np.zeros((48, 64), np.uint8)
+    instances[10:20, shift : shift + 8] = 2
+    classes = np.where(instances == 2, 5, 1).astype(np.uint8)
+    objects = [{"index": 2, "name": "coffee mug", "colour": "red"}, {"index": 3, "name": "hidden lamp"}]
+    return np.full((48, 64, 3), 90, np.uint8), instances, classes, {"objects": objects}
 
 
 def test_a_scene_comes_back_with_its_truth(tmp_path):
-    scenes = [Scene(shift) for shift in (0, 10, 20)]
+    scenes = [scene(shift) for shift in (0, 10, 20)]
     assert write_scene_bag(tmp_path / "bag", scenes, rate_hz=10.0) == 3
     frames = frames_of_bag(tmp_path / "bag")
     assert [frame.offset_ns for frame in frames] == [0, 100_000_000, 200_000_000]
-    for frame, scene, left in zip(frames, scenes, (0, 10, 20), strict=True):
-        np.testing.assert_array_equal(frame.instances, scene.instances)
-        np.testing.assert_array_equal(frame.classes, scene.classes)
-        np.testing.assert_allclose(frame.pixels, scene.rgb, atol=3)
+    for frame, (pixels, instances, classes, _), left in zip(frames, scenes, (0, 10, 20), strict=True):
+        np.testing.assert_array_equal(frame.instances, instances)
+        np.testing.assert_array_equal(frame.classes, classes)
+        np.testing.assert_allclose(frame.pixels, pixels, atol=3)
         assert frame.boxes_of(("coffee mug", "hidden lamp")) == [(left, 10.0, left + 8.0, 20.0)]
-        np.testing.assert_array_equal(frame.mask_of(("coffee mug",)), scene.instances == 2)
+        for target in ("coffee mug", "red coffee mug"):
+            np.testing.assert_array_equal(frame.mask_of((target,)), instances == 2)
+        assert not frame.mask_of(("blue coffee mug",)).any()
 
 
 def test_the_same_scene_gives_the_same_messages(tmp_path):
     for name in ("a", "b"):
-        write_scene_bag(tmp_path / name, [Scene(4)])
+        write_scene_bag(tmp_path / name, [scene(4)])
     assert list(read_bag(tmp_path / "a")) == list(read_bag(tmp_path / "b"))
 
 
