@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from instructseq_ros.instruction_text import clean_instruction
 from instructseq_ros.parameters import Settings
 
 Report = Callable[[str, float], None]
-"""Takes the stage that begins and the share of the work that is done, in [0, 1]."""
+"""Takes a stage and the share of the whole work that is done, in [0, 1]; what it raises ends the work."""
+
+# The model's own stages: their name in feedback, and the part of the whole work that each one is.
+_STAGES = {"encode": ("encoding", 0.0, 0.1), "decode": ("decoding", 0.1, 0.95)}
 
 
 class PerceiverLike(Protocol):
@@ -31,6 +35,7 @@ class PerceiverLike(Protocol):
         seed: int | None = None,
         label_set: str | None = None,
         task: Task | None = None,
+        progress: Report | None = None,
     ) -> Perception:
         """Carry out one instruction on one image."""
         ...
@@ -56,14 +61,14 @@ class Request:
 
     Attributes:
         number: counts the instructions since the node was configured, from 1.
-        temperature, seed, label_set, task: None leaves the choice to the model.
+        temperature, label_set, task: None leaves the choice to the model.
     """
 
     number: int
     instruction: str
     samples: int
     temperature: float | None
-    seed: int | None
+    seed: int
     label_set: str | None
     task: Task | None
 
@@ -93,9 +98,12 @@ def load_perceiver(settings: Settings) -> PerceiverLike:
     Raises:
         InstructSeqError: the checkpoint cannot be loaded; the message says what to do.
     """
-    from instructseq_model.perceiver import Perceiver  # takes seconds: the node's services answer meanwhile
+    # Both imports take seconds, during which the node's services answer.
+    from instructseq_cli.checkpoints import DEFAULT, find_checkpoint
+    from instructseq_model.perceiver import Perceiver
 
-    return Perceiver.load(settings.checkpoint or None, device=settings.device, threads=settings.threads or None)
+    folder = find_checkpoint(settings.checkpoint or DEFAULT)
+    return Perceiver.load(folder, device=settings.device, threads=settings.threads or None)
 
 
 def standing_request(instruction: str, number: int, settings: Settings) -> Request:
@@ -105,7 +113,7 @@ def standing_request(instruction: str, number: int, settings: Settings) -> Reque
         instruction=instruction,
         samples=settings.samples,
         temperature=settings.temperature or None,
-        seed=None if settings.seed < 0 else settings.seed,
+        seed=secrets.randbelow(2**31) if settings.seed < 0 else settings.seed,
         label_set=settings.label_set or None,
         task=None,
     )
@@ -166,7 +174,7 @@ def carry_out(
         frame: the image as it came.
         request: what to do.
         max_pixels: larger images are refused.
-        report: told when a stage begins.
+        report: told how far the work is.
 
     Raises:
         InstructSeqError: the image or the instruction cannot be used.
@@ -174,7 +182,7 @@ def carry_out(
     start = time.perf_counter()
     image = _to_rgb(frame, max_pixels=max_pixels)
     converted = time.perf_counter()
-    report("encoding", 0.1)
+    report("encoding", 0.0)
     perception = perceiver(
         image,
         request.instruction,
@@ -183,8 +191,8 @@ def carry_out(
         seed=request.seed,
         label_set=request.label_set,
         task=request.task,
+        progress=lambda stage, share: _pass_on(report, stage, share),
     )
-    report("aggregating", 1.0)
     return Answer(
         request=request,
         header=frame.message.header,
@@ -193,6 +201,12 @@ def carry_out(
         convert_seconds=converted - start,
         total_seconds=time.perf_counter() - start,
     )
+
+
+def _pass_on(report: Report, stage: str, share: float) -> None:
+    """Turn the share of a stage into the share of the whole; what follows the last token is aggregation."""
+    name, start, end = _STAGES.get(stage, (stage, 0.0, 1.0))
+    report("aggregating" if stage == "decode" and share >= 1.0 else name, start + share * (end - start))
 
 
 def _to_rgb(frame: Frame, *, max_pixels: int) -> RGB:

@@ -22,6 +22,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
@@ -33,6 +34,7 @@ from instructseq_ros.inference import (
     Answer,
     Frame,
     PerceiverLike,
+    Report,
     Request,
     carry_out,
     goal_request,
@@ -45,7 +47,7 @@ from instructseq_ros.parameter_server import ParameterServer
 from instructseq_ros.parameters import Settings, Value
 from instructseq_ros.perceive_action import PerceiveAction
 from instructseq_ros.publishing import FRAMES_IN, INSTRUCTIONS_IN, Outputs
-from instructseq_ros.worker import MAX_GOALS, Ticket, Worker
+from instructseq_ros.worker import MAX_GOALS, Abandoned, Ticket, Worker
 
 NODE_NAME = "instructseq"
 
@@ -116,7 +118,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             self._autostart = self.create_timer(0.0, self._start, self._transitions)
 
     def stop(self) -> None:
-        """Let the work in hand finish and drop what waits. The executor can be shut down after this."""
+        """Drop what waits and break off the work in hand. The executor can be shut down after this."""
         self._active = False
         self._worker.stop()
 
@@ -158,13 +160,18 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         self._worker.start()
         self._active = True
         self._image_input = self.create_subscription(
-            kind, topic, self._image_came, FRAMES_IN, callback_group=_own_group()
+            kind,
+            topic,
+            self._image_came,
+            FRAMES_IN,
+            callback_group=_own_group(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self.get_logger().info(f"active: images from {self._image_input.topic_name}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take no more images; the work in hand is finished and not published."""
+        """Take no more images; the work in hand breaks off."""
         self._leave_active()
         return super().on_deactivate(state)
 
@@ -256,13 +263,21 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             return
         try:
             settings = self._table.settings()
-            answer = self._carry_out(frame, standing_request(standing.text, standing.number, settings), settings)
-            # An answer to an instruction that was replaced meanwhile would pass for one to the new instruction.
-            if standing is self._standing and self._outputs is not None:
+            request = standing_request(standing.text, standing.number, settings)
+            answer = self._carry_out(frame, request, settings, report=lambda *_: self._check_wanted(standing))
+            self._check_wanted(standing)
+            if self._outputs is not None:
                 self._outputs.publish(answer, settings)
-                self._metrics.answer(time.monotonic() - frame.arrived)
+            self._metrics.answer(time.monotonic() - frame.arrived)
+        except Abandoned:
+            return
         except Exception as error:  # one bad frame must not end the stream
             self._report(error)
+
+    def _check_wanted(self, standing: Standing) -> None:
+        """Break off when the instruction was replaced: the answer would pass for one to the new instruction."""
+        if standing is not self._standing or not self._active:
+            raise Abandoned
 
     def _answer_goal(self, ticket: Ticket[Frame], frame: Frame) -> Answer:
         request: Request = ticket.request
@@ -276,7 +291,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         request: Request,
         settings: Settings,
         *,
-        report: Callable[[str, float], None] = lambda stage, progress: None,
+        report: Report,
     ) -> Answer:
         if self._perceiver is None:
             raise InstructSeqError("the node is not configured: configure and activate it")

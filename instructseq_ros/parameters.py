@@ -105,7 +105,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         name="checkpoint",
         default="",
-        description="Directory of the model to load; empty takes the checkpoint that comes with the package.",
+        description="Folder of the model, or the name of one that comes with the package; empty takes the default.",
         change=Change.UNCONFIGURED,
     ),
     ParameterSpec(
@@ -119,7 +119,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         name="threads",
         default=0,
-        description="Processor threads of the model; 0 takes as many as there are cores.",
+        description="Processor threads of the model; 0 leaves PyTorch's choice, one for each core.",
         minimum=0,
         maximum=256,
         change=Change.UNCONFIGURED,
@@ -149,7 +149,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         name="temperature",
         default=0.0,
-        description="Sampling temperature; 0 takes the checkpoint's own for each task.",
+        description="Sampling temperature; 0 takes the most probable tokens for one sample, and 0.9 for more.",
         minimum=0.0,
         maximum=2.0,
     ),

@@ -15,7 +15,7 @@ from instructseq.action import Perceive
 from instructseq_model.errors import InstructSeqError
 from instructseq_ros.inference import Answer, Frame, Request
 from instructseq_ros.messages import perception_message
-from instructseq_ros.worker import MAX_GOALS, Ticket, Worker
+from instructseq_ros.worker import MAX_GOALS, Abandoned, Ticket, Worker
 
 POLL_SECONDS = 0.02
 """How often a goal in progress looks for a cancel request and for a new stage to report."""
@@ -77,8 +77,8 @@ class PerceiveAction:
             ticket = self._submit(handle.request)
             finished = self._follow(ticket, handle)
             answer: Answer | None = ticket.future.result() if finished else None
-        except CancelledError:
-            return _finish(handle, handle.abort, "the node was deactivated before it took up the goal")
+        except (CancelledError, Abandoned):
+            return _finish(handle, handle.abort, "the node was deactivated before it was done with the goal")
         except InstructSeqError as error:
             self._on_error(error)
             return _finish(handle, handle.abort, str(error))
@@ -103,7 +103,7 @@ class PerceiveAction:
         return ticket
 
     def _follow(self, ticket: Ticket[Frame], handle: ServerGoalHandle[Any, Any, Any]) -> bool:
-        """Send feedback until the goal is done. False if it was cancelled: work in hand is finished, not reported."""
+        """Send feedback until the goal is done. False if it was cancelled; the model breaks off by itself."""
         start = time.monotonic()
         sent, sent_at = "", start
         while not ticket.future.done():

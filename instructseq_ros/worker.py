@@ -18,14 +18,19 @@ MAX_GOALS = 4
 """More goals than this do not wait: the sixth client is better told at once than kept."""
 
 
+class Abandoned(Exception):  # noqa: N818 - nothing went wrong
+    """Nobody wants the work in hand any more. Raised by whoever reports progress, so that the work breaks off."""
+
+
 class Ticket(Generic[Frame]):
     """A goal's place in the queue.
 
     Attributes:
         request: what to do; the worker does not look into it.
         frame: the goal's own image, or None for the next frame that comes.
-        future: the answer, or the exception that took its place. `cancel()` works until a frame is taken up.
+        future: the answer, or the exception that took its place.
         stage: what is being done, for people; `progress` is the share that is done, in [0, 1].
+        abandoned: the answer is not wanted any more.
     """
 
     def __init__(self, request: Any, frame: Frame | None, *, after: int) -> None:
@@ -34,10 +39,17 @@ class Ticket(Generic[Frame]):
         self.future: Future[Any] = Future()
         self.stage = "waiting"
         self.progress = 0.0
+        self.abandoned = False
         self.after = after
 
     def report(self, stage: str, progress: float) -> None:
-        """Say what is being done now."""
+        """Say what is being done now.
+
+        Raises:
+            Abandoned: it need not be done any more.
+        """
+        if self.abandoned:
+            raise Abandoned
         self.stage, self.progress = stage, progress
 
 
@@ -67,6 +79,7 @@ class Worker(Generic[Frame]):
         self._standing = False
         self._goal_was_last = False
         self._tickets: list[Ticket[Frame]] = []
+        self._in_hand: Ticket[Frame] | None = None
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -78,7 +91,7 @@ class Worker(Generic[Frame]):
             self._thread.start()
 
     def stop(self, *, timeout: float | None = None) -> bool:
-        """Let the work in hand finish, drop all that waits, and join the thread.
+        """Drop all that waits, let the work in hand end (a goal breaks off at its next report), and join the thread.
 
         Args:
             timeout: seconds to wait at most; None for as long as it takes.
@@ -90,6 +103,8 @@ class Worker(Generic[Frame]):
             self._stopping = True
             self._frame, self._fresh = None, False
             waiting, self._tickets = self._tickets, []
+            if self._in_hand is not None:
+                self._in_hand.abandoned = True
             self._condition.notify_all()
         for ticket in waiting:
             ticket.future.cancel()
@@ -137,7 +152,8 @@ class Worker(Generic[Frame]):
         return ticket
 
     def withdraw(self, ticket: Ticket[Frame]) -> bool:
-        """Take a goal out of the line; False if it was taken up already."""
+        """Take a goal out of the line. False if it was taken up already; then it breaks off at its next report."""
+        ticket.abandoned = True
         with self._condition:
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
@@ -150,6 +166,7 @@ class Worker(Generic[Frame]):
                 self._on_frame(frame)
             elif ticket.future.set_running_or_notify_cancel():
                 self._answer(ticket, frame)
+                self._in_hand = None
 
     def _answer(self, ticket: Ticket[Frame], frame: Frame) -> None:
         try:
@@ -178,6 +195,7 @@ class Worker(Generic[Frame]):
                 if frame is not None and (ticket.frame is not None or self._arrived > ticket.after):
                     self._tickets.remove(ticket)
                     self._goal_was_last = True
+                    self._in_hand = ticket
                     return ticket, frame
         self._goal_was_last = False
         if standing is None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-SOON = 10.0
+SOON = 60.0  # a test machine may be busy with other things; nothing waits this long when all is well
 
 # A domain of this session's own, on this machine only, so that no other node is heard. Domains above 101 would need
 # ports that Linux gives to others.
@@ -33,21 +33,35 @@ def eventually(condition: Callable[[], Any], *, seconds: float = SOON) -> bool:
 
 
 class ColourPerceiver:
-    """Answers by colour and by the first word: mark, find, label, describe. Waits at `gate` while that is shut."""
+    """Answers by colour and by the first word: mark, find, label, describe.
+
+    Waits at `gate` while that is shut, and at `second_gate` after it has reported that half of the tokens are decoded.
+    """
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.second_gate = threading.Event()
+        self.second_gate.set()
+        self.broken_off = 0
         self.busy = threading.Event()
         self.calls: list[dict[str, Any]] = []
 
-    def __call__(self, image: NDArray[np.uint8], instruction: str, **options: Any) -> Any:
+    def __call__(
+        self, image: NDArray[np.uint8], instruction: str, *, progress: Callable[[str, float], None], **options: Any
+    ) -> Any:
         from instructseq_model.perception import Box, Perception, Task
         from instructseq_model.vocabulary import OutputKind
 
         self.calls.append({"instruction": instruction, "first_pixel": tuple(image[0, 0].tolist()), **options})
         self.busy.set()
         assert self.gate.wait(SOON)
+        try:
+            progress("decode", 0.5)
+        except Exception:
+            self.broken_off += 1
+            raise
+        assert self.second_gate.wait(SOON)
         if "fail" in instruction:
             raise RuntimeError("the stand-in fails")
         inside = red_pixels(image)  # H x W
@@ -120,6 +134,7 @@ class Robot:
         load = perceiver if callable(perceiver) and not isinstance(perceiver, ColourPerceiver) else lambda _: perceiver
         self.node = InstructSeqNode(load=load, context=self.context, parameter_overrides=overrides)
         self.tester = rclpy.create_node("tester", context=self.context)
+        self._clients: dict[str, Any] = {}
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.images = self.tester.create_publisher(Image, "image", qos_profile_sensor_data)
         self.compressed = self.tester.create_publisher(CompressedImage, "image/compressed", qos_profile_sensor_data)
@@ -216,14 +231,12 @@ class Robot:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Call a service of the node and wait for its answer."""
-        client = self.tester.create_client(kind, f"/instructseq/{name}")
-        try:
-            assert client.wait_for_service(SOON)
-            future = client.call_async(request)
-            assert eventually(future.done), f"{name} did not answer"
-            return future.result()
-        finally:
-            self.tester.destroy_client(client)
+        if name not in self._clients:
+            self._clients[name] = self.tester.create_client(kind, f"/instructseq/{name}")
+        assert self._clients[name].wait_for_service(SOON)
+        future = self._clients[name].call_async(request)
+        assert eventually(future.done), f"{name} did not answer"
+        return future.result()
 
     def close(self) -> None:
         """Stop in the order that rclpy needs."""

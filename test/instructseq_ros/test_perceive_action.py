@@ -24,7 +24,7 @@ from instructseq_ros.worker import MAX_GOALS
 MakeRobot = Callable[..., Any]
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -42,7 +42,7 @@ class Client:
 
     def __init__(self, robot: Any) -> None:
         self._client = ActionClient(robot.tester, Perceive, "/instructseq/perceive")
-        assert self._client.wait_for_server(10)
+        assert self._client.wait_for_server(60)
         self.feedback: list[str] = []
 
     def send(self, instruction: str = "mark the red square", **fields: Any) -> Any:
@@ -101,9 +101,12 @@ def test_goal_without_an_image_takes_the_next_frame_and_says_that_it_waits(make_
 def test_feedback_names_the_stages(make_robot: MakeRobot, perceiver: Any) -> None:
     client = Client(make_robot())
     perceiver.gate.clear()
+    perceiver.second_gate.clear()
     handle = client.send(image=message())
     assert eventually(lambda: "encoding" in client.feedback)
     perceiver.gate.set()
+    assert eventually(lambda: "decoding" in client.feedback)
+    perceiver.second_gate.set()
     assert client.outcome(handle)[1].success
 
 
@@ -134,11 +137,12 @@ def test_goal_in_hand_can_be_cancelled_without_waiting_for_the_model(make_robot:
     client = Client(make_robot())
     perceiver.gate.clear()
     handle = client.send(image=message())
-    assert perceiver.busy.wait(10)
+    assert perceiver.busy.wait(60)
     cancelled = handle.cancel_goal_async()
     assert eventually(cancelled.done)
     assert client.outcome(handle)[0] == GoalStatus.STATUS_CANCELED
     perceiver.gate.set()
+    assert eventually(lambda: perceiver.broken_off == 1)
     assert client.outcome(client.send("describe it", image=message()))[1].success
 
 
@@ -184,7 +188,7 @@ def test_too_many_goals_are_told_so_and_services_still_answer(make_robot: MakeRo
     client = Client(robot)
     perceiver.gate.clear()
     handles = [client.send(image=message())]
-    assert perceiver.busy.wait(10)
+    assert perceiver.busy.wait(60)
     handles += [client.send(image=message()) for _ in range(MAX_GOALS)]
     status, result = client.outcome(client.send(image=message()))
     assert status == GoalStatus.STATUS_ABORTED
@@ -207,4 +211,4 @@ def test_deactivating_ends_waiting_goals(make_robot: MakeRobot) -> None:
     assert robot.change_state("deactivate")
     status, result = client.outcome(handle)
     assert status == GoalStatus.STATUS_ABORTED
-    assert (result.success, result.message) == (False, "the node was deactivated before it took up the goal")
+    assert (result.success, result.message) == (False, "the node was deactivated before it was done with the goal")
