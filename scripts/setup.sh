@@ -102,10 +102,11 @@ make_venv() {
 
 # Without uv, which is ten times as fast, pip does the same.
 install_python_packages() {
-  local installer=("$venv/bin/uv" pip install --python "$venv/bin/python" --build-constraints requirements.lock --quiet)
+  local installer=("$venv/bin/python" -m uv pip install --python "$venv/bin/python" --quiet)
   "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
   if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"; then
     use_pip_settings "$venv/bin/python"
+    installer+=(--build-constraints requirements.lock)
   else
     say "uv cannot be installed; pip takes some minutes more"
     installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
