@@ -19,6 +19,7 @@ CONFIG = SceneConfig(
     evaluation_frames_per_shard=SHARD,
     objects_per_world=11,
     miniatures=3,
+    most_objects=8,
     samples=0,
     max_faces=2500,
     least_pixels=30,
