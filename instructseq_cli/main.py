@@ -55,7 +55,7 @@ def program(
 
     * instructseq scenes out/scenes --frames 1000
 
-    * instructseq train config/train_household_cpu.yaml --out out/model
+    * instructseq train --help
 
     `instructseq COMMAND --help` tells the rest. Exit code 0: done; 2: something to mend, said in one red line.
     """
@@ -65,6 +65,6 @@ app.command("perceive")(perceive.perceive)
 app.command("node", context_settings=node.PASS_ON)(node.node)
 app.command("say")(node.say)
 app.command("scenes")(training.scenes)
-app.command("train")(training.train)
+app.add_typer(training.train, name="train")
 app.command("info")(checkpoint_info.info)
 app.command("demo")(demo.demo)

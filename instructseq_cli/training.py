@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -72,17 +73,58 @@ def _write_clip(out: Path, *, frames: int, split: str, seed: int, assets: Path |
     return write_scene_bag(out, video(seed=seed, frames=frames, split=split, assets=assets))
 
 
-def train(
-    config: Annotated[
-        Path, typer.Argument(help="A recipe, such as config/train_household_cpu.yaml.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the model; made if missing.")] = Path("out/model"),
-) -> None:
-    """Train a model by a recipe; the same command goes on where an earlier one was interrupted.
+train = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+"""The steps of training, as sub-commands."""
 
-    * instructseq train config/train_household_cpu.yaml --out out/model
+
+@train.callback()
+def steps() -> None:
+    """Train a model on rendered scenes, step by step.
+
+    * instructseq scenes out/scenes --frames 9000 --split train --workers 2
+
+    * instructseq scenes out/scenes --frames 600 --split val, and the same with heldout
+
+    * instructseq train vqvae config/vqvae/household.yaml --scenes out/scenes --out out/vqvae
+
+    * instructseq train model config/training/household-cpu.yaml --scenes out/scenes --vqvae out/vqvae --out out/run
+
+    Every step goes on where it was interrupted when the same command is given again.
+    """
+
+
+@train.command("vqvae")
+def train_vqvae(
+    config: Annotated[Path, typer.Argument(help="A recipe: config/vqvae/*.yaml.", show_default=False)],
+    scenes: Annotated[
+        Path | None, typer.Option(help="Folder of scene shards. Default: maps made up on the spot.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the VQ-VAE; made if missing.")] = Path("out/vqvae"),
+) -> None:
+    """Train the VQ-VAE that turns painted maps into visual tokens and back.
+
+    * instructseq train vqvae config/vqvae/household.yaml --scenes out/scenes --out out/vqvae
+    """
+    _require_training("instructseq_training.vqvae.run")
+    from instructseq_training.vqvae.run import run
+
+    report = run(config, data=scenes, out=out)
+    typer.echo(json.dumps(report, indent=2, default=str))
+
+
+@train.command("model")
+def train_model(
+    config: Annotated[Path, typer.Argument(help="A recipe: config/training/*.yaml.", show_default=False)],
+    scenes: Annotated[Path, typer.Option(help="Folder of scene shards, splits train, val and heldout.")],
+    vqvae: Annotated[Path, typer.Option(help="Folder that `instructseq train vqvae` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for features, log and weights; made if missing.")] = Path("out/run"),
+) -> None:
+    """Train the transformer that writes the answers.
+
+    * instructseq train model config/training/household-cpu.yaml --scenes out/scenes --vqvae out/vqvae --out out/run
     """
     _require_training("instructseq_training.train")
     from instructseq_training.train import run
 
-    run(config, out)
+    run(config, scenes=scenes, vqvae=vqvae, out=out)
+    typer.echo(f"trained: {out}")
