@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -31,7 +32,7 @@ def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
     return sheet
 
 
-def _expression(sample: Sample, kind: str) -> dict[str, list[int]]:
+def _expression(sample: Sample, kind: str) -> dict[str, Any]:
     """The frame's longest expression of a kind, or else of any kind."""
     found = [e for e in sample.record["expressions"] if e["targets"]]
     return max([e for e in found if e["kind"] == kind] or found, key=lambda e: len(e["text"]))
