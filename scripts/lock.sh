@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.lock anew from pyproject.toml, for Python 3.10 to 3.13 on x86-64 Linux. Versions that are locked stay
+# Writes requirements.lock anew from pyproject.toml, for Python 3.10 to 3.13 on x86-64 Linux. Locked versions stay
 # unless pyproject.toml forbids them; scripts/lock.sh --upgrade takes the newest, --upgrade-package NAME one of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

