@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from instructseq_cli.checkpoints import DEFAULT, find_checkpoint
+from instructseq_model.checkpoint_folders import DEFAULT, find_checkpoint
 from instructseq_model.errors import CheckpointError
 
 CARD = "README.md"

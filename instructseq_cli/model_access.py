@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instructseq_cli.checkpoints import find_checkpoint
+from instructseq_model.checkpoint_folders import find_checkpoint
 from instructseq_model.errors import ConfigError
 from instructseq_model.perception import Task
 

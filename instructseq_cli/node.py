@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from instructseq_cli.checkpoints import DEFAULT, find_checkpoint
 from instructseq_cli.ros import InstructionPublisher, require_ros
+from instructseq_model.checkpoint_folders import find_checkpoint
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that hands unknown arguments on to ROS 2."""
@@ -17,11 +18,16 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def node(
     context: typer.Context,
     checkpoint: Annotated[
-        str, typer.Option(help="Folder of a checkpoint, or the name of one that is shipped.")
-    ] = DEFAULT,
-    image: Annotated[str, typer.Option(help="Topic of the camera's images, without /compressed.")] = "image",
-    transport: Annotated[str, typer.Option(help="raw (Image) or compressed (CompressedImage).")] = "raw",
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+        str | None,
+        typer.Option(help="Folder of a checkpoint, or the name of a shipped one. [default: household]"),
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="Topic of the camera's images, without /compressed. [default: image]")
+    ] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="raw (Image) or compressed (CompressedImage). [default: raw]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cpu]")] = None,
 ) -> None:
     """Run the ROS 2 node: images and instructions in, masks, boxes, captions and confidence out.
 
@@ -37,16 +43,24 @@ def node(
     require_ros("rclpy", "vision_msgs.msg", "instructseq.msg")
     from instructseq_ros.node import main
 
-    status = main(ros_arguments(str(find_checkpoint(checkpoint).resolve()), image, transport, device, context.args))
-    raise typer.Exit(status)
+    folder = str(find_checkpoint(checkpoint).resolve()) if checkpoint else None
+    parameters = {"checkpoint": folder, "image_transport": transport, "device": device}
+    raise typer.Exit(main(ros_arguments(parameters, image=image, extra=context.args)))
 
 
-def ros_arguments(checkpoint: str, image: str, transport: str, device: str, extra: list[str]) -> list[str]:
-    """The node's command line; the user's own ROS arguments come last, so that they win."""
+def ros_arguments(parameters: Mapping[str, str | None], *, image: str | None, extra: list[str]) -> list[str]:
+    """The node's command line: only what was given, so that parameter files and launch files keep their say.
+
+    Args:
+        parameters: values by name; None for what was not given.
+        image: topic of the images, or None.
+        extra: the user's own ROS arguments; they come last, so that they win.
+    """
     arguments = ["--ros-args"]
-    for name, value in (("checkpoint", checkpoint), ("image_transport", transport), ("device", device)):
-        arguments += ["-p", f"{name}:={value}"]
-    if image != "image":
+    for name, value in parameters.items():
+        if value is not None:
+            arguments += ["-p", f"{name}:={value}"]
+    if image is not None:
         arguments += ["-r", f"image:={image}"]
     return [*arguments, *extra]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from instructseq_cli.checkpoints import DEFAULT
 from instructseq_cli.model_access import load_perceiver, parse_task
+from instructseq_model.checkpoint_folders import DEFAULT
 from instructseq_model.errors import InstructionError
 
 

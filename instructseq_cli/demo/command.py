@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from instructseq_cli.checkpoints import DEFAULT
+from instructseq_model.checkpoint_folders import DEFAULT
 
 PLAN = Path(__file__).resolve().parents[2] / "demo" / "plan.yaml"
 """The plan that the repository brings."""

@@ -17,7 +17,7 @@ from instructseq_cli.demo.plan import Act, Ask
 from instructseq_cli.demo.ros_side import RosSide, Tally
 from instructseq_cli.ros import require_ros
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 """The node may take this long to load its model on a slow machine."""
 
 Say = Callable[[str], None]

@@ -83,11 +83,15 @@ def test_an_unknown_checkpoint_is_refused(runner, picture_file):
     assert "there is no checkpoint 'not-there'" in shown.stderr
 
 
-def test_the_node_gets_its_parameters_and_the_users_arguments_last():
+def test_the_node_gets_what_was_given_and_the_users_own_arguments_last():
     extra = ["--ros-args", "-p", "device:=cuda"]
-    arguments = ros_arguments("/models/a", "/camera/image", "compressed", "cpu", extra)
-    assert arguments[0] == "--ros-args"
-    assert "checkpoint:=/models/a" in arguments
-    assert "image_transport:=compressed" in arguments
-    assert "image:=/camera/image" in arguments
-    assert arguments[-3:] == extra
+    given = {"checkpoint": "/models/a", "image_transport": "compressed", "device": None}
+    assert ros_arguments(given, image="/camera/image", extra=extra) == [
+        *("--ros-args", "-p", "checkpoint:=/models/a", "-p", "image_transport:=compressed"),
+        *("-r", "image:=/camera/image"),
+        *extra,
+    ]
+
+
+def test_without_options_the_node_is_left_to_its_parameter_files():
+    assert ros_arguments({"checkpoint": None}, image=None, extra=[]) == ["--ros-args"]
