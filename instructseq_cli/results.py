@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructseq_cli.images import write_confidence, write_ids, write_rgb
-from instructseq_model.overlay import draw_perception, legend_rows
+from instructseq_model.overlay import draw_perception, legend_rows, percent
 from instructseq_model.perception import Box, Perception
 
 BINARY_COLOURS = np.array([(0, 0, 0), (255, 255, 255)], np.uint8)  # background, the referred object
@@ -103,7 +103,7 @@ def in_words(perception: Perception) -> str:
     if perception.caption is not None:
         return perception.caption or "(no words)"
     if perception.label_set is not None:
-        rows = [f"{name} {share:.0%}" for name, _, share in legend_rows(perception)]
+        rows = [f"{name} {percent(share)}" for name, _, share in legend_rows(perception)]
         return f"classes: {', '.join(rows) if rows else 'none, everything is unlabelled'}"
     if perception.mask is None:
         return "; ".join(map(_box_in_words, perception.boxes)) or "no box: nothing in the image fits the instruction"

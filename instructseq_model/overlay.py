@@ -215,6 +215,11 @@ def legend_rows(perception: Perception) -> list[tuple[str, _Colour, float]]:
     return rows[:LEGEND_ROWS]
 
 
+def percent(share: float) -> str:
+    """A share of the image in words: whole percents, and "<1%" for a little."""
+    return "<1%" if 0 < share < 0.01 else f"{share:.0%}"
+
+
 def _draw_box(draw: ImageDraw.ImageDraw, box: Box, colour: _Colour, font: _Font) -> None:
     """A frame with its score in a tag, which moves inside where there is no room above."""
     unit = _line_height(draw, font)
@@ -245,7 +250,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, rows: list[tuple[str, _Colour, float
         return
     height = draw.im.size[1]
     unit = _line_height(draw, font)
-    texts = [f"{name}  {share:.0%}" for name, _, share in rows]
+    texts = [f"{name}  {percent(share)}" for name, _, share in rows]
     wide = unit + 18 + max(draw.textlength(text, font=font) for text in texts)
     upper = height - unit * len(rows) - 8
     draw.rectangle((0, upper, wide, height), fill=_PANEL)

@@ -1,0 +1,31 @@
+"""The README names every parameter and topic, and no command, file or option that is not there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from instructseq_cli.main import app
+from instructseq_ros.parameters import PARAMETERS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(
+    set(re.findall(r"instructseq ([a-z]+)(?= |`|$)", "\n".join(re.findall(r"```.*?```|`.*?`", README, re.DOTALL))))
+)
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in PARAMETERS])
+def test_every_parameter_is_in_the_table(name):
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_every_link_leads_to_a_file(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "instructseq"])
+def test_every_command_exists(command):
+    assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
