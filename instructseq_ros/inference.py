@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from instructseq_model.checkpoint_folders import DEFAULT, find_checkpoint
 from instructseq_model.errors import InstructSeqError
 from instructseq_model.perception import Perception, Task
 from instructseq_ros.compressed_image import compressed_to_rgb
@@ -98,9 +99,7 @@ def load_perceiver(settings: Settings) -> PerceiverLike:
     Raises:
         InstructSeqError: the checkpoint cannot be loaded; the message says what to do.
     """
-    # Both imports take seconds, during which the node's services answer.
-    from instructseq_cli.checkpoints import DEFAULT, find_checkpoint
-    from instructseq_model.perceiver import Perceiver
+    from instructseq_model.perceiver import Perceiver  # takes seconds, during which the node's services answer
 
     folder = find_checkpoint(settings.checkpoint or DEFAULT)
     return Perceiver.load(folder, device=settings.device, threads=settings.threads or None)

@@ -28,7 +28,8 @@ class Snapshot:
         errors: frames and instructions that could not be used.
         frame_rate: frames per second.
         answer_rate: answers per second.
-        latency: p50, p95 and p99 of the seconds from a frame's arrival to its answer; None before the first.
+        latency: p50, p95 and p99 of the seconds to an answer, from when its frame and its instruction were there; None
+            before the first.
         last_error: its message, empty if there was none.
         seconds_since_error: None if there was none.
         seconds_since_frame: None if there was none.
@@ -74,7 +75,7 @@ class Metrics:
             self._replaced += 1
 
     def answer(self, latency: float) -> None:
-        """An instruction was carried out, `latency` seconds after its frame came."""
+        """An instruction was carried out, `latency` seconds after it and its frame were there."""
         with self._lock:
             self._answers += 1
             self._answer_times.append(self._clock())

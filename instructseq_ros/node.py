@@ -6,12 +6,9 @@ frame. `python -m instructseq_ros.node --ros-args ...` runs it.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +16,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.exceptions import ParameterException
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -47,6 +43,7 @@ from instructseq_ros.parameter_server import ParameterServer
 from instructseq_ros.parameters import Settings, Value
 from instructseq_ros.perceive_action import PerceiveAction
 from instructseq_ros.publishing import FRAMES_IN, INSTRUCTIONS_IN, Outputs
+from instructseq_ros.spinning import spin_until_stopped
 from instructseq_ros.worker import MAX_GOALS, Abandoned, Ticket, Worker
 
 NODE_NAME = "instructseq"
@@ -54,19 +51,22 @@ NODE_NAME = "instructseq"
 EXECUTOR_THREADS = MAX_GOALS + 4
 """One for every goal in progress, and as many as keep topics, services and lifecycle apart."""
 
-STOP_SECONDS = 0.2
-"""A signal is noticed within this time."""
-
 THROTTLE_SECONDS = 5.0
 """The log repeats an error no more often than this."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The standing instruction; `number` counts instructions from 1."""
+    """The standing instruction.
+
+    Attributes:
+        number: counts instructions, from 1.
+        since: seconds of the monotonic clock.
+    """
 
     text: str
     number: int
+    since: float
 
 
 class InstructSeqNode(LifecycleNodeMixin, Node):
@@ -140,9 +140,9 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         try:
             perceiver = self._load(settings)
         except InstructSeqError as error:
-            return self._configuration_failed(str(error))
+            return self._transition_failed(str(error))
         except Exception as error:  # whatever it is, a lifecycle manager must hear of a failed transition
-            return self._configuration_failed(f"the model cannot be loaded: {error!r}")
+            return self._transition_failed(f"the model cannot be loaded: {error!r}")
         self._failure = ""
         self._perceiver = perceiver
         self._outputs = Outputs(self)
@@ -156,19 +156,17 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take images and answer."""
-        topic, kind = self._image_topic()
+        try:
+            outcome = super().on_activate(state)
+            self._image_input = self._subscribe_to_images()
+        except Exception as error:  # rclpy swallows what a transition raises
+            self._leave_active()
+            return self._transition_failed(f"images cannot be subscribed to: {error!r}")
+        self._failure = ""
         self._worker.start()
         self._active = True
-        self._image_input = self.create_subscription(
-            kind,
-            topic,
-            self._image_came,
-            FRAMES_IN,
-            callback_group=_own_group(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
         self.get_logger().info(f"active: images from {self._image_input.topic_name}")
-        return super().on_activate(state)
+        return outcome
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; the work in hand breaks off."""
@@ -198,10 +196,10 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _configuration_failed(self, message: str) -> TransitionCallbackReturn:
+    def _transition_failed(self, message: str) -> TransitionCallbackReturn:
         self._failure = message
         self._metrics.error(message)
-        self.get_logger().error(f"{message}. The node stays unconfigured.")
+        self.get_logger().error(message)
         return TransitionCallbackReturn.FAILURE
 
     def _leave_active(self) -> None:
@@ -223,11 +221,22 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
 
     # Inputs, on the executor's threads
 
-    def _image_topic(self) -> tuple[str, type[Image] | type[CompressedImage]]:
-        """The topic and type of the images: image_transport puts compressed ones beside the raw ones."""
-        if self._table.settings().image_transport == "compressed":
-            return f"{self.resolve_topic_name('image')}/compressed", CompressedImage
-        return "image", Image
+    def _image_topic(self) -> str:
+        """The topic of the images: image_transport puts compressed ones beside the raw ones."""
+        compressed = self._table.settings().image_transport == "compressed"
+        return f"{self.resolve_topic_name('image')}/compressed" if compressed else "image"
+
+    def _subscribe_to_images(self) -> Subscription[Any]:
+        """Subscribe with the QoS of sensors; `qos_overrides` in a parameter file can ask for another."""
+        compressed = self._table.settings().image_transport == "compressed"
+        return self.create_subscription(
+            CompressedImage if compressed else Image,
+            self._image_topic(),
+            self._image_came,
+            FRAMES_IN,
+            callback_group=_own_group(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     def _image_came(self, message: Image | CompressedImage) -> None:
         self._metrics.frame()
@@ -247,7 +256,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
     def _set_instruction(self, text: str) -> None:
         """Replace the standing instruction; an empty one stops."""
         instruction = clean_instruction(text)
-        self._standing = Standing(instruction, self._next_number()) if instruction else None
+        self._standing = Standing(instruction, self._next_number(), time.monotonic()) if instruction else None
         self._worker.stand(self._standing is not None)
 
     def _next_number(self) -> int:
@@ -268,7 +277,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             self._check_wanted(standing)
             if self._outputs is not None:
                 self._outputs.publish(answer, settings)
-            self._metrics.answer(time.monotonic() - frame.arrived)
+            self._metrics.answer(time.monotonic() - max(frame.arrived, standing.since))
         except Abandoned:
             return
         except Exception as error:  # one bad frame must not end the stream
@@ -310,7 +319,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         condition = Condition(
             state="unconfigured" if self._perceiver is None else "active" if self._active else "inactive",
             instruction=standing.text if standing is not None else "",
-            image_topic=self.resolve_topic_name(self._image_topic()[0]),
+            image_topic=self.resolve_topic_name(self._image_topic()),
             failure=self._failure,
         )
         name = self.get_fully_qualified_name().lstrip("/")
@@ -341,37 +350,10 @@ def main(args: list[str] | None = None) -> int:
         print(f"{NODE_NAME}: {error}", file=sys.stderr)
         return 2
     else:
-        with _stop_signals() as asked_to_stop:
-            _spin(node, asked_to_stop)
+        spin_until_stopped(node, threads=EXECUTOR_THREADS, stop=node.stop)
         return 0
     finally:
         rclpy.try_shutdown()
-
-
-def _spin(node: InstructSeqNode, asked_to_stop: threading.Event) -> None:
-    """Serve the node, then end in the order that ROS needs: work, executor, node."""
-    executor = MultiThreadedExecutor(num_threads=EXECUTOR_THREADS)
-    executor.add_node(node)
-    try:
-        while rclpy.ok() and not asked_to_stop.is_set():
-            executor.spin_once(timeout_sec=STOP_SECONDS)
-    finally:
-        node.stop()
-        executor.shutdown()
-        node.destroy_node()
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, where this is the thread that Python runs signal handlers in."""
-    event = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    previous = {number: signal.signal(number, lambda *_: event.set()) for number in numbers}
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -253,10 +253,9 @@ def test_parameters_answer_and_change_during_inference(make_robot: MakeRobot, pe
     perceiver.gate.clear()
     robot.show(scene(), stamp=1)
     assert perceiver.busy.wait(60)
-    start = time.monotonic()
     (result,) = robot.set_parameters(samples=7)
     assert result.successful
-    assert time.monotonic() - start < 1.0
+    assert len(perceiver.calls) == 1
     perceiver.gate.set()
     robot.show(scene(), stamp=2)
     assert eventually(lambda: len(perceiver.calls) == 2)

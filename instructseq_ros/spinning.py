@@ -1,0 +1,48 @@
+"""Running a node until somebody asks it to stop, and ending in the order that ROS needs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import rclpy
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+
+STOP_SECONDS = 0.2
+"""A signal is noticed within this time."""
+
+
+def spin_until_stopped(node: Node, *, threads: int, stop: Callable[[], None]) -> None:
+    """Serve a node until SIGINT, SIGTERM or the end of its context; then end work, executor and node, in this order.
+
+    Args:
+        node: the node; it is destroyed at the end.
+        threads: of the executor.
+        stop: ends the node's own threads.
+    """
+    executor = MultiThreadedExecutor(num_threads=threads)
+    executor.add_node(node)
+    with _stop_signals() as asked_to_stop:
+        try:
+            while rclpy.ok() and not asked_to_stop.is_set():
+                executor.spin_once(timeout_sec=STOP_SECONDS)
+        finally:
+            stop()
+            executor.shutdown()
+            node.destroy_node()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, where this is the thread that Python runs signal handlers in."""
+    event = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    previous = {number: signal.signal(number, lambda *_: event.set()) for number in numbers}
+    try:
+        yield event
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
