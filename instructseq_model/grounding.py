@@ -40,14 +40,23 @@ class Conditioning(NamedTuple):
     """What the grounding adds to the embeddings of output tokens.
 
     Attributes:
-        logits: R x P x S*S, of "this subcell belongs to what the instruction refers to".
-        cells: R x P x D, for the map token that paints the cell.
+        begin: R x D, for BEGIN, where the kind is still open: what the first cell and a box would get.
         box: R x D, for coordinate tokens.
+        cells: R x P x D, for the map token that paints the cell; None where no map is to be painted.
     """
 
-    logits: Tensor
-    cells: Tensor
+    begin: Tensor
     box: Tensor
+    cells: Tensor | None
+
+    def rows(self, chosen: slice) -> Conditioning:
+        """Some rows, as views."""
+        return Conditioning(self.begin[chosen], self.box[chosen], None if self.cells is None else self.cells[chosen])
+
+    def repeated(self, count: int) -> Conditioning:
+        """Every row `count` times in a row."""
+        cells = None if self.cells is None else self.cells.repeat_interleave(count, 0)
+        return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
 
 
 class Grounding(nn.Module):
@@ -81,32 +90,47 @@ class Grounding(nn.Module):
         keys = self.key(torch.cat([states, features.to(states.dtype)], -1))
         return F.normalize(keys.unflatten(-1, (self.config.subcells**2, self.config.key_width)).float(), dim=-1)
 
-    def forward(self, keys: Tensor, image_states: Tensor, instruction: Tensor) -> Conditioning:
+    def forward(self, keys: Tensor, instruction: Tensor) -> Tensor:
         """Ground R instructions, R / I consecutive ones on each of I images.
 
         Args:
             keys: I x P x S*S x K, as `keys` gives them.
-            image_states: I x P x D, the transformer's normed states of the image.
             instruction: R x (2 * D + Dt), summary of the instruction's states.
+
+        Returns:
+            R x P x S*S logits of "this subcell belongs to what the instruction refers to".
         """
         images, cells, parts, _ = keys.shape
         query = F.normalize(self.query(instruction).float(), dim=-1)  # R x K
         grouped = query.view(images, -1, query.shape[-1])  # I x R/I x K
         similarity = torch.einsum("ipsk,irk->irps", keys, grouped).reshape(-1, cells, parts)
-        logits = similarity * self.log_scale.exp() + self.bias  # R x P x S*S
-        share = query.shape[0] // images
-        states = image_states.repeat_interleave(share, 0)  # R x P x D
-        return Conditioning(logits, self._cells(logits, states), self._box(logits, states))
+        return similarity * self.log_scale.exp() + self.bias
 
-    def _cells(self, logits: Tensor, states: Tensor) -> Tensor:
-        return self.heat(torch.cat([logits.sigmoid(), 0.2 * logits], -1)) + self.look(states)
+    def condition(self, logits: Tensor, image_states: Tensor, *, paint: bool) -> Conditioning:
+        """What output tokens get.
 
-    def _box(self, logits: Tensor, states: Tensor) -> Tensor:
+        Args:
+            logits: R x P x S*S, of R / I consecutive instructions on each image.
+            image_states: I x P x D, the transformer's normed states of the image.
+            paint: whether the cells are wanted.
+        """
+        share = logits.shape[0] // image_states.shape[0]
+        looked = self.look(image_states)  # I x P x D
+        box = self._box(logits, image_states)
+        first = self._heat(logits[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
+        cells = self._heat(logits) + looked.repeat_interleave(share, 0) if paint else None
+        return Conditioning(first + box, box, cells)
+
+    def _heat(self, logits: Tensor) -> Tensor:
+        return self.heat(torch.cat([logits.sigmoid(), 0.2 * logits], -1))
+
+    def _box(self, logits: Tensor, image_states: Tensor) -> Tensor:
         heat = self.heat_map(logits).sigmoid()  # R x GS x GS
         profile = torch.cat([heat.amax(1), heat.amax(2)], -1)  # R x 2GS: along x, along y
         weights = logits.sigmoid().mean(-1)  # R x P
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-4)
-        return self.profile(profile) + self.place((weights[:, None] @ states.float())[:, 0])
+        grouped = weights.view(image_states.shape[0], -1, weights.shape[-1])  # I x R/I x P
+        return self.profile(profile) + self.place((grouped @ image_states.float()).flatten(0, 1))
 
     def heat_map(self, logits: Tensor) -> Tensor:
         """R x P x S*S laid out as an image, R x GS x GS (row-major cells, row-major subcells)."""

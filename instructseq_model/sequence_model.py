@@ -79,12 +79,12 @@ class InstructionPrefix(NamedTuple):
     Attributes:
         past: each layer's keys and values of the instruction tokens, R x H x L x d.
         mask: R x L, bool, True for tokens that are there.
-        conditioning: what the grounding found; None without grounding.
+        heat: R x P x S*S, the grounding's logits; None without grounding.
     """
 
     past: list[KeyValues]
     mask: Tensor
-    conditioning: Conditioning | None
+    heat: Tensor | None
 
 
 def grid_positions(side: int, width: int) -> Tensor:
@@ -96,6 +96,14 @@ def grid_positions(side: int, width: int) -> Tensor:
     rows = axis[:, None].expand(side, side, -1)
     columns = axis[None].expand(side, side, -1)
     return F.pad(torch.cat([rows, columns], -1).reshape(side * side, -1), (0, width - 4 * (width // 4)))
+
+
+def line_positions(count: int, width: int) -> Tensor:
+    """Sines and cosines of places along a line, count x width: near places get near codes."""
+    place = (torch.arange(count) + 0.5) / count  # count
+    frequency = torch.exp(torch.linspace(0.0, math.log(64.0), width // 2)) * math.pi
+    wave = place[:, None] * frequency  # count x width/2
+    return F.pad(torch.cat([wave.sin(), wave.cos()], -1), (0, width - 2 * (width // 2)))
 
 
 class SequenceModel(nn.Module):
@@ -118,6 +126,7 @@ class SequenceModel(nn.Module):
         self.text_positions = nn.Parameter(0.1 * torch.randn(config.max_text_tokens, width))
         self.head = nn.Linear(width, config.vocabulary.size)
         nn.init.normal_(self.head.weight, std=0.02)
+        self._smooth_positions()
         self.grounding = None
         if config.grounding is not None:
             self.grounding = Grounding(
@@ -127,6 +136,14 @@ class SequenceModel(nn.Module):
                 instruction_width=config.instruction_width,
                 grid=config.vision_grid,
             )
+
+    @torch.no_grad()
+    def _smooth_positions(self) -> None:
+        """Start coordinate bins as places on a line: what is learned of one bin then holds for its neighbours too."""
+        ids = self.config.vocabulary.position_range
+        codes = line_positions(len(ids), self.tokens.weight.shape[1])
+        self.tokens.weight[ids.start : ids.stop] = 0.14 * codes
+        self.head.weight[ids.start : ids.stop] = 0.03 * codes
 
     @property
     def _causal(self) -> bool:
@@ -157,14 +174,20 @@ class SequenceModel(nn.Module):
         if image.states.shape[0] == x.shape[0]:  # the mask then covers the image's tokens too
             seen = F.pad(seen.expand(-1, -1, length, -1), (image.states.shape[1], 0), value=True)
         top, past = self.transformer(x, past=image.past, mask=seen)
-        conditioning = None
+        heat = None
         if self.grounding is not None and image.keys is not None:
             weight = mask[..., None].to(top.dtype) / lengths[:, None, None].to(top.dtype)
             last = top[torch.arange(len(lengths), device=top.device), lengths - 1]
             pooled = (states * mask[..., None]).sum(1) / lengths[:, None]
             summary = torch.cat([last, (top * weight).sum(1), pooled.to(top.dtype)], -1)  # R x (2D + Dt)
-            conditioning = self.grounding(image.keys, image.states, summary)
-        return InstructionPrefix(past, mask, conditioning)
+            heat = self.grounding(image.keys, summary)
+        return InstructionPrefix(past, mask, heat)
+
+    def condition(self, image: ImagePrefix, instruction: InstructionPrefix, *, paint: bool) -> Conditioning | None:
+        """What the grounding adds to output tokens; None without grounding. `paint`: for maps too."""
+        if self.grounding is None or instruction.heat is None:
+            return None
+        return self.grounding.condition(instruction.heat, image.states, paint=paint)
 
     def embed(self, tokens: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
         """Embeddings of the input tokens at output steps start .. start + T - 1, R x T x D.
@@ -176,7 +199,7 @@ class SequenceModel(nn.Module):
         steps = slice(start, start + tokens.shape[1])
         places = {OutputKind.MAP: self.map_positions, OutputKind.BOXES: self.box_positions}
         added = places.get(kind, self.text_positions)[steps].expand(tokens.shape[0], -1, -1)
-        if conditioning is not None and kind is OutputKind.MAP:
+        if conditioning is not None and conditioning.cells is not None and kind is OutputKind.MAP:
             added = added + conditioning.cells[:, steps]
         elif conditioning is not None and kind is OutputKind.BOXES:
             added = added + conditioning.box[:, None]
@@ -187,7 +210,7 @@ class SequenceModel(nn.Module):
     def _begin(self, tokens: Tensor, conditioning: Conditioning | None) -> Tensor:
         if conditioning is None:
             return self.map_positions.new_zeros(tokens.shape[0], 1, self.map_positions.shape[1])
-        return (conditioning.cells[:, 0] + conditioning.box)[:, None]
+        return conditioning.begin[:, None]
 
     def logits(self, image: ImagePrefix, instruction: InstructionPrefix, tokens: Tensor, kind: OutputKind) -> Tensor:
         """Teacher-forced logits of whole outputs, for training.
@@ -202,7 +225,7 @@ class SequenceModel(nn.Module):
             R x T x V over the whole vocabulary.
         """
         rows, length = tokens.shape
-        x = self.embed(tokens, kind, 0, instruction.conditioning)
+        x = self.embed(tokens, kind, 0, self.condition(image, instruction, paint=kind is OutputKind.MAP))
         share = rows // image.states.shape[0]
         past = [
             of_image.repeat_rows(share).append(of_text)

@@ -85,7 +85,6 @@ class Batcher:
     Args:
         frames: prepared frames.
         phrasings: the instruction set to draw words from.
-        config: how many of what.
         sequence: shape of the model.
         instruction_encoder: frozen.
         vqvae: frozen, gives the target codes.
@@ -98,47 +97,52 @@ class Batcher:
         *,
         frames: PreparedFrames,
         phrasings: InstructionSet,
-        config: BatchConfig,
         sequence: SequenceConfig,
         instruction_encoder: InstructionEncoder,
         vqvae: VQVAE,
         tokenizer: TextTokenizer,
         seed: int,
     ) -> None:
-        self.frames, self.phrasings, self.config, self.sequence = frames, phrasings, config, sequence
+        self.frames, self.phrasings, self.sequence = frames, phrasings, sequence
         self.instruction_encoder, self.vqvae, self.tokenizer, self.seed = instruction_encoder, vqvae, tokenizer, seed
         self.household = label_set("household")
 
-    def frame_numbers(self, step: int) -> list[int]:
+    def frame_numbers(self, step: int, count: int) -> list[int]:
         """The frames of a step: every frame once an epoch, in an order of the epoch's own."""
-        count, total = self.config.frames, len(self.frames)
+        total = len(self.frames)
         places = [divmod(place, total) for place in range(step * count, (step + 1) * count)]
         orders = {epoch: np.random.default_rng((self.seed, epoch)).permutation(total) for epoch, _ in places}
         return [int(orders[epoch][offset]) for epoch, offset in places]
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step."""
+    def batch(self, step: int, config: BatchConfig) -> Batch:
+        """The batch of a step.
+
+        Args:
+            step: which one.
+            config: how many of what it holds.
+        """
         rng = random.Random(f"{self.seed} {step}")
-        numbers = self.frame_numbers(step)
-        per_frame = [self._examples(number, rng) for number in numbers]
+        numbers = self.frame_numbers(step, config.frames)
+        per_frame = [self._examples(number, config, rng) for number in numbers]
         examples = [example for group in per_frame for example in group]
         owners = [number for number, group in zip(numbers, per_frame, strict=True) for _ in group]
-        encoded = self.instruction_encoder.encode([example.instruction for example in examples])
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.low_precision):
+            encoded = self.instruction_encoder.encode([example.instruction for example in examples])
         length = min(encoded.states.shape[1], self.sequence.max_instruction_tokens)
         heat, refers = self._heat(examples, owners)
         return Batch(
             features=torch.from_numpy(np.array(self.frames.features[numbers])).float(),
             states=encoded.states[:, :length].clone().float(),
             lengths=encoded.lengths.clone().clamp(max=length),
-            outputs=self._outputs(examples, owners, len(numbers)),
+            outputs=self._outputs(examples, owners, config),
             heat=heat,
             refers=refers,
             examples=examples,
         )
 
-    def _examples(self, number: int, rng: random.Random) -> list[Example]:
+    def _examples(self, number: int, config: BatchConfig, rng: random.Random) -> list[Example]:
         """One frame's instructions: referring maps, semantic maps, boxes, captions, then those for grounding alone."""
-        config, said = self.config, self.frames.said[number]
+        said = self.frames.said[number]
         count = config.referring_maps + config.boxes + config.grounding
         expressions = draw_expressions(
             said, count, kind_weights=config.kind_weights, max_targets=self.sequence.max_boxes, rng=rng
@@ -158,9 +162,8 @@ class Batcher:
         boxes_end = maps + config.boxes
         return referring[:maps] + semantic + referring[maps:boxes_end] + captions + referring[boxes_end:]
 
-    def _outputs(self, examples: list[Example], owners: list[int], frames: int) -> dict[OutputKind, Outputs]:
-        config, share = self.config, len(examples) // frames
-        place = torch.arange(len(examples)).view(frames, share)
+    def _outputs(self, examples: list[Example], owners: list[int], config: BatchConfig) -> dict[OutputKind, Outputs]:
+        place = torch.arange(len(examples)).view(config.frames, -1)
         ends = np.cumsum([config.referring_maps + config.semantic_maps, config.boxes, config.captions]).tolist()
         rows = {
             OutputKind.MAP: place[:, : ends[0]].flatten(),
@@ -173,7 +176,9 @@ class Batcher:
                 continue
             asked = [(examples[row], owners[row]) for row in chosen.tolist()]
             if kind is OutputKind.MAP:
-                tokens = self.map_tokens([self.target_map(example, number) for example, number in asked])
+                maps = [self.target_map(example, number) for example, number in asked]
+                with torch.autocast("cpu", torch.bfloat16, enabled=config.low_precision):
+                    tokens = self.map_tokens(maps)
             elif kind is OutputKind.BOXES:
                 tokens = padded([self.box_tokens(example) for example, _ in asked])
             else:
@@ -191,8 +196,7 @@ class Batcher:
     def map_tokens(self, maps: list[NDArray[np.uint8]]) -> Tensor:
         """Vocabulary ids of painted maps, R x G*G."""
         pixels = torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 127.5 - 1  # R x 3 x S x S
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.low_precision_codes):
-            codes = self.vqvae.encode(pixels)
+        codes = self.vqvae.encode(pixels)
         # The clone is a tensor that training may hold on to; the encoder's own come from inference mode.
         return codes.flatten(1).clone() + self.sequence.vocabulary.visual_range.start
 

@@ -26,7 +26,7 @@ class BatchConfig:
         captions: captions.
         grounding: expressions that train the grounding alone; they cost a tenth of a map.
         kind_weights: how often kinds of expressions are drawn, relative to 1.
-        low_precision_codes: encode target maps in bf16.
+        low_precision: run the frozen encoders of words and maps in bf16.
     """
 
     frames: int = 6
@@ -36,7 +36,7 @@ class BatchConfig:
     captions: int = 1
     grounding: int = 16
     kind_weights: Mapping[str, float] = field(default_factory=dict)
-    low_precision_codes: bool = True
+    low_precision: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +80,25 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroundingStartConfig:
+    """The grounding's start on raw features.
+
+    Attributes:
+        steps: of the optimiser; 0 leaves it out.
+        frames: images a step.
+        expressions: instructions an image.
+        phrasings: in how many each expression is put.
+        learning_rate: at the top of a single cycle.
+    """
+
+    steps: int = 0
+    frames: int = 12
+    expressions: int = 8
+    phrasings: int = 4
+    learning_rate: float = 2e-3
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A training run.
 
@@ -92,7 +111,13 @@ class TrainConfig:
         save_minutes: a resumable state every so often.
         seed: decides data order, words and initialisation.
         threads: of the CPU; 0 leaves torch's choice.
-        batch, loss, optimiser: see their classes.
+        batch: what a step holds.
+        first_batch: what a step holds in the first part of the run; None for the same as later. Grounding learns from
+            instructions alone, so a first part without maps shows it several times as many of them a minute.
+        first_share: how long that part is, as a share of the run.
+        grounding_start: what comes before the first step.
+        loss: weights of the losses.
+        optimiser: its settings.
     """
 
     model: str
@@ -104,6 +129,9 @@ class TrainConfig:
     seed: int = 0
     threads: int = 2
     batch: BatchConfig = field(default_factory=BatchConfig)
+    first_batch: BatchConfig | None = None
+    first_share: float = 0.0
+    grounding_start: GroundingStartConfig = field(default_factory=GroundingStartConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
 
@@ -118,8 +146,14 @@ def load_train_config(path: Path) -> TrainConfig:
         raise ConfigError(f"there is no training configuration {path}; see config/training")
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a mapping")
-    parts = {"batch": BatchConfig, "loss": LossConfig, "optimiser": OptimiserConfig}
+        raise ConfigError(f"{path} must hold a mapping; compare config/training/household-cpu.yaml")
+    parts = {
+        "batch": BatchConfig,
+        "first_batch": BatchConfig,
+        "grounding_start": GroundingStartConfig,
+        "loss": LossConfig,
+        "optimiser": OptimiserConfig,
+    }
     held = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
         for name, kind in parts.items()

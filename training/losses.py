@@ -35,8 +35,8 @@ def batch_losses(
             inputs[:, 1:] = corrupted(inputs[:, 1:], rate=config.corruption, generator=generator)
         logits = model.logits(image, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing)
-    if model.grounding is not None and instruction.conditioning is not None and bool(batch.refers.any()):
-        logits = instruction.conditioning.logits[batch.refers]
+    if model.grounding is not None and instruction.heat is not None and bool(batch.refers.any()):
+        logits = instruction.heat[batch.refers]
         losses["heat"] = heat_loss(model.grounding, logits, batch.heat[batch.refers])
     return losses
 
@@ -91,8 +91,6 @@ def heat_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
 
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:
     """Some instructions of a prefix, in the order of `rows`."""
-    conditioning = instruction.conditioning
-    if conditioning is not None:
-        conditioning = type(conditioning)(*(part[rows] for part in conditioning))
     past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in instruction.past]
-    return InstructionPrefix(past, instruction.mask[rows], conditioning)
+    heat = None if instruction.heat is None else instruction.heat[rows]
+    return InstructionPrefix(past, instruction.mask[rows], heat)

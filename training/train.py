@@ -18,13 +18,14 @@ from instructseq_model.vqvae import VQVAE, load_vqvae
 from instructseq_training.batches import Batcher
 from instructseq_training.config import TrainConfig, load_train_config
 from instructseq_training.free_running import Parts, evaluate_frames
+from instructseq_training.grounding_start import start_grounding
 from instructseq_training.instructions import load_instruction_set
 from instructseq_training.prepared import FRAMES, PreparedFrames, load_prepared, prepare
 from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import Trainer
 
 TOKENIZER = "tokenizer.json"
-EVALUATION_FRAMES = 24
+EVALUATION_FRAMES = 16
 
 
 def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
@@ -52,6 +53,17 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
     parts = frozen_parts(model_config, vqvae, tokenizer_of(train_frames, model_config, out / TOKENIZER))
     trainer = build_trainer(settings, model_config, parts, train_frames, val_frames, out, device)
     resumed = trainer.resume()
+    if not resumed and trainer.model.grounding is not None and settings.grounding_start.steps:
+        start_grounding(
+            trainer.model.grounding,
+            frames=train_frames,
+            phrasings=load_instruction_set(settings.phrasings),
+            encoder=parts.instruction_encoder,
+            config=settings.grounding_start,
+            width=model_config.transformer.width,
+            seed=settings.seed,
+        )
+        trainer.save()
     Console().print(f"{'resumed at' if resumed else 'starting at'} step {trainer.step}, {len(train_frames)} frames")
     trainer.run()
 
@@ -112,7 +124,6 @@ def build_trainer(
     batcher = Batcher(
         frames=train_frames,
         phrasings=load_instruction_set(settings.phrasings),
-        config=settings.batch,
         sequence=model_config.sequence,
         instruction_encoder=parts.instruction_encoder,
         vqvae=parts.vqvae,

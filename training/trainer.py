@@ -15,7 +15,7 @@ from rich.console import Console
 
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_training.batches import Batcher
-from instructseq_training.config import TrainConfig
+from instructseq_training.config import BatchConfig, TrainConfig
 from instructseq_training.losses import batch_losses, weighted
 from instructseq_training.states import load_state, save_state
 
@@ -96,6 +96,12 @@ class Trainer:
         return min(1.0, max(by_steps, by_minutes))
 
     @property
+    def batch_config(self) -> BatchConfig:
+        """What the next step holds."""
+        first = self.config.first_batch
+        return first if first is not None and self.progress < self.config.first_share else self.config.batch
+
+    @property
     def finished(self) -> bool:
         """Whether the limit is reached."""
         return self.progress >= 1.0
@@ -103,7 +109,7 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One step; returns its losses, the gradient's norm and the learning rate."""
         began = time.monotonic()
-        batch = self.batcher.batch(self.step)
+        batch = self.batcher.batch(self.step, self.batch_config)
         loaded = time.monotonic()
         rate = learning_rate(self.config, self.step, self.progress)
         for group in self.optimiser.param_groups:

@@ -60,7 +60,7 @@ def beam_search(
     device = prefix.begin.device
     conditioning = prefix.conditioning
     if conditioning is not None:
-        conditioning = type(conditioning)(*(part.repeat_interleave(size, 0) for part in conditioning))
+        conditioning = conditioning.repeated(size)
     held = torch.zeros(size, 0, dtype=torch.long, device=device)  # K x t vocabulary ids
     total = torch.full((size,), float("-inf"), device=device)
     total[0] = 0.0

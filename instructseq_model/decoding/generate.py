@@ -48,6 +48,7 @@ def generate(
     samples: int = 1,
     seed: int = 0,
     first_sample: int = 0,
+    limit: int | None = None,
     progress: Progress | None = None,
 ) -> Generated:
     """Draw `samples` sequences for each of R instructions.
@@ -62,20 +63,22 @@ def generate(
         samples: sequences per instruction, N.
         seed: of the noise.
         first_sample: number of the first sample drawn.
+        limit: stop after so many tokens, finished or not; None decodes whole outputs.
         progress: told after every step; an exception it raises ends the decoding.
 
     Raises:
-        ConfigError: `samples` is less than 1.
+        ConfigError: `samples` or `limit` is less than 1.
     """
-    if samples < 1:
-        raise ConfigError(f"samples must be at least 1, got {samples}")
+    if samples < 1 or (limit is not None and limit < 1):
+        raise ConfigError(f"samples and limit must be at least 1, got {samples} and {limit}")
     choices = token_range(model, kind)
-    limit = model.config.output_length(kind)
+    longest = model.config.output_length(kind)
+    limit = longest if limit is None else min(limit, longest)
     instructions = prefix.begin.shape[0]
     rows = instructions * samples
     conditioning = prefix.conditioning
     if conditioning is not None:
-        conditioning = type(conditioning)(*(part.repeat_interleave(samples, 0) for part in conditioning))
+        conditioning = conditioning.repeated(samples)
     cache = model.static_cache(rows=rows, length=limit, dtype=prefix.past[0].keys.dtype)
     numbers = range(first_sample, first_sample + samples)
     tokens = torch.full((rows, limit), PAD, device=prefix.begin.device)
@@ -83,7 +86,7 @@ def generate(
     running = torch.ones(rows, dtype=torch.bool, device=prefix.begin.device)
     states = prefix.begin.repeat_interleave(samples, 0)  # B x D
     for step in range(limit):
-        logits = _open_logits(model, choices, states, step, limit)
+        logits = _open_logits(model, choices, states, step, longest)
         noise = None
         if sampling.temperature > 0:
             noise = noise_rows(seed=seed, samples=numbers, position=step, size=choices.size).repeat(instructions, 1)
@@ -115,7 +118,7 @@ def near_probability(logits: Tensor, picked: Tensor, *, bins: int) -> Tensor:
     probability = logits.softmax(-1)  # B x C
     near = (torch.arange(logits.shape[-1], device=logits.device) - picked[:, None]).abs() <= NEAR_BINS  # B x C
     near[:, bins:] = False
-    of_coordinate = (probability * near).sum(-1)
+    of_coordinate = (probability * near).sum(-1).clamp(max=1.0)
     return torch.where(picked < bins, of_coordinate, probability.gather(1, picked[:, None])[:, 0])
 
 

@@ -33,7 +33,7 @@ class DecodingPrefix(NamedTuple):
         rows = slice(index, index + 1)
         conditioning = self.conditioning
         if conditioning is not None:
-            conditioning = Conditioning(*(part[rows] for part in conditioning))
+            conditioning = conditioning.rows(rows)
         past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
         return DecodingPrefix(past, self.mask[rows], conditioning, self.begin[rows])
 
@@ -55,10 +55,11 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
         for of_image, of_text in zip(image.past, instruction.past, strict=True)
     ]
     # The kind does not matter at step 0: BEGIN's embedding is the same for all.
-    x = model.embed(model.begin_tokens(rows), OutputKind.MAP, 0, instruction.conditioning)
+    conditioning = model.condition(image, instruction, paint=True)
+    x = model.embed(model.begin_tokens(rows), OutputKind.MAP, 0, conditioning)
     states, own = model.transformer(x, past=past, mask=mask[:, None, None])
     past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
-    return DecodingPrefix(past, mask, instruction.conditioning, states[:, 0])
+    return DecodingPrefix(past, mask, conditioning, states[:, 0])
 
 
 def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:

@@ -61,8 +61,8 @@ def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
     Top-p keeps the smallest set of most probable tokens, at the sampling temperature, that holds `top_p`.
     """
     if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
-        smallest = logits.topk(sampling.top_k, -1).values[..., -1:]
-        logits = logits.masked_fill(logits < smallest, float("-inf"))
+        kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, logits.topk(sampling.top_k, -1).indices, True)
+        logits = logits.masked_fill(~kept, float("-inf"))
     if sampling.top_p is not None and sampling.top_p < 1.0:
         ordered, order = logits.sort(-1, descending=True)
         probability = (ordered / max(sampling.temperature, 1e-6)).softmax(-1)

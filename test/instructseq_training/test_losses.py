@@ -1,0 +1,70 @@
+"""Losses: values by hand, and what they must not depend on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from instructseq_model.sequence_model import SequenceConfig, SequenceModel
+from instructseq_model.vocabulary import END, PAD, OutputKind
+from instructseq_training.batches import Batcher, Outputs
+from instructseq_training.config import BatchConfig, LossConfig
+from instructseq_training.losses import batch_losses, heat_loss, smoothed_positions, token_loss
+
+CONFIG = BatchConfig(frames=1, referring_maps=1, semantic_maps=1, boxes=1, captions=1, grounding=1, low_precision=False)
+
+
+@pytest.fixture
+def model(sequence_config: SequenceConfig) -> SequenceModel:
+    torch.manual_seed(0)
+    return SequenceModel(sequence_config)
+
+
+def test_a_bell_sums_to_one_and_peaks_at_the_target() -> None:
+    bell = smoothed_positions(torch.tensor([107, END]), range(100, 150), width=2.0)
+    assert bell[0].sum() == pytest.approx(1.0)
+    assert bell[0].argmax() == 7
+    assert bell[0, 9] / bell[0, 7] == pytest.approx(float(torch.tensor(-0.5).exp()))
+
+
+def test_padding_does_not_count(model: SequenceModel) -> None:
+    size = model.config.vocabulary.size
+    first = model.config.vocabulary.position_range.start
+    logits = torch.randn(1, 6, size, generator=torch.Generator().manual_seed(0))
+    tokens = torch.tensor([[first, first + 1, first + 2, first + 3, END]])
+    rows = torch.tensor([0])
+    short = token_loss(logits[:, :5], Outputs(rows=rows, tokens=tokens), OutputKind.BOXES, model, 0.0)
+    padded = torch.cat([tokens, torch.tensor([[PAD]])], 1)
+    for smoothing in (0.0, 4.0):
+        whole = token_loss(logits, Outputs(rows=rows, tokens=padded), OutputKind.BOXES, model, smoothing)
+        part = token_loss(logits[:, :5], Outputs(rows=rows, tokens=tokens), OutputKind.BOXES, model, smoothing)
+        assert whole == pytest.approx(float(part))
+    by_hand = -logits[0, :5].log_softmax(-1)[torch.arange(5), tokens[0]].mean()
+    assert short == pytest.approx(float(by_hand))
+
+
+def test_narrow_smoothing_is_plain_cross_entropy(model: SequenceModel) -> None:
+    first = model.config.vocabulary.position_range.start
+    logits = torch.randn(1, 2, model.config.vocabulary.size, generator=torch.Generator().manual_seed(1))
+    outputs = Outputs(rows=torch.tensor([0]), tokens=torch.tensor([[first + 3, END]]))
+    narrow = token_loss(logits, outputs, OutputKind.BOXES, model, 0.01)
+    assert narrow == pytest.approx(float(token_loss(logits, outputs, OutputKind.BOXES, model, 0.0)))
+
+
+def test_a_right_heat_costs_next_to_nothing_and_a_wrong_one_much(model: SequenceModel) -> None:
+    grounding = model.grounding
+    assert grounding is not None
+    target = torch.zeros(1, 8, 8)
+    target[:, :4, :2] = 1
+    tiles = target.view(1, 4, 2, 4, 2).permute(0, 1, 3, 2, 4).reshape(1, 16, 4)  # as the grounding lays out cells
+    assert heat_loss(grounding, 40 * tiles - 20, target) < 0.01
+    assert heat_loss(grounding, 20 - 40 * tiles, target) > 10
+
+
+def test_all_losses_are_there_and_reach_every_weight(model: SequenceModel, batcher: Batcher) -> None:
+    batch = batcher.batch(0, CONFIG)
+    losses = batch_losses(model, batch, LossConfig(), generator=torch.Generator().manual_seed(0))
+    assert set(losses) == {"map", "boxes", "text", "heat"}
+    sum(losses.values()).backward()  # type: ignore[union-attr]
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert without == []

@@ -1,0 +1,59 @@
+"""From a training run to a checkpoint folder that a robot can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from safetensors.torch import load_file
+
+from instructseq_model.checkpoint import save_checkpoint
+from instructseq_model.errors import ConfigError
+from instructseq_model.instruction import build_instruction_encoder
+from instructseq_model.model_config import load_model_config
+from instructseq_model.pretrained import pretrained_source
+from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.text import TextTokenizer
+from instructseq_model.vqvae import load_vqvae
+from instructseq_training.config import load_train_config
+from instructseq_training.router_training import score_router, train_router
+from instructseq_training.states import TENSORS
+from instructseq_training.train import TOKENIZER
+from instructseq_training.trainer import STATE
+
+
+def export(config: Path, *, run: Path, vqvae: Path, out: Path) -> None:
+    """Write the averaged weights of a run as a checkpoint, with a router trained on the spot.
+
+    Args:
+        config: the run's training YAML.
+        run: folder of the run.
+        vqvae: folder of the VQ-VAE it was trained with; its decoder may be newer, its codes may not.
+        out: the checkpoint folder.
+
+    Raises:
+        ConfigError: the run has no saved state.
+    """
+    model_config = load_model_config(config.parent / load_train_config(config).model)
+    file = run / STATE / TENSORS
+    if not file.is_file():
+        raise ConfigError(f"{run} holds no saved state; train first: instructseq train {config}")
+    average = {n.removeprefix("average."): v for n, v in load_file(file).items() if n.startswith("average.")}
+    SequenceModel(model_config.sequence).load_state_dict(average)
+    encoder = build_instruction_encoder(
+        model_config.instruction_encoder, pretrained=pretrained_source(model_config.instruction_encoder)
+    )
+    router = train_router(encoder)
+    scores = score_router(router, encoder)
+    Console().print(
+        f"router on held-out phrasings: task {scores.task_accuracy:.3f}, label set {scores.label_set_accuracy}, "
+        f"both {scores.accuracy:.3f} of {scores.count}"
+    )
+    save_checkpoint(
+        out,
+        model_config,
+        sequence=average,
+        vqvae=load_vqvae(vqvae).state_dict(),
+        router=router.state_dict(),
+        tokenizer=TextTokenizer.load(run / TOKENIZER),
+    )

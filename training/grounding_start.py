@@ -1,0 +1,136 @@
+"""A start for the grounding: its bilinear form fitted on raw features, before there is a transformer to speak of.
+
+Names and colours need no context: patch features and the mean of the frozen instruction states tell already where a
+mug is. This part learns from thousands of instructions a second; the transformer then adds what needs context.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from instructseq_model.grounding import Grounding
+from instructseq_model.instruction import InstructionEncoder
+from instructseq_model.perception import Task
+from instructseq_training.config import GroundingStartConfig
+from instructseq_training.examples import referring_example
+from instructseq_training.instructions import InstructionSet
+from instructseq_training.losses import heat_loss
+from instructseq_training.prepared import PreparedFrames
+
+CONTEXT_FREE = ("name", "colour")
+
+
+def start_grounding(
+    grounding: Grounding,
+    *,
+    frames: PreparedFrames,
+    phrasings: InstructionSet,
+    encoder: InstructionEncoder,
+    config: GroundingStartConfig,
+    width: int,
+    seed: int,
+) -> float:
+    """Fit a grounding's weights on raw features; those on the transformer's states are left as they are.
+
+    Args:
+        grounding: changed in place.
+        frames: to learn from.
+        phrasings: that expressions are put into.
+        encoder: the frozen instruction encoder.
+        config: steps and sizes.
+        width: of the transformer, whose states are taken as zero.
+        seed: decides frames and words.
+
+    Returns:
+        The mean loss of the last tenth of the steps.
+    """
+    rng = random.Random(seed)
+    pooled = _pooled_states(frames, phrasings, encoder, config, rng)
+    optimiser = torch.optim.AdamW(grounding.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
+    began, losses = time.monotonic(), []
+    usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in CONTEXT_FREE for e in said["expressions"])]
+    for step in range(config.steps):
+        numbers = rng.sample(usable, config.frames)
+        summaries, targets = _draw(numbers, frames, pooled, config, grounding, rng)
+        features = torch.from_numpy(np.array(frames.features[numbers])).float()
+        with torch.autocast("cpu", torch.bfloat16):
+            keys = grounding.keys(features.new_zeros(*features.shape[:2], width), features)
+            summary = torch.cat([summaries.new_zeros(len(summaries), 2 * width), summaries], -1)
+            loss = heat_loss(grounding, grounding(keys, summary), targets)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        losses.append(loss.item())
+        if step % 200 == 199:
+            Console().print(
+                f"grounding start: step {step + 1} loss {np.mean(losses[-200:]):.4f} "
+                f"minutes {(time.monotonic() - began) / 60:.2f}"
+            )
+    return float(np.mean(losses[-max(1, config.steps // 10) :]))
+
+
+def _pooled_states(
+    frames: PreparedFrames,
+    phrasings: InstructionSet,
+    encoder: InstructionEncoder,
+    config: GroundingStartConfig,
+    rng: random.Random,
+) -> dict[str, Tensor]:
+    """For each context-free expression, mean states of it in several phrasings: V x Dt."""
+    texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in CONTEXT_FREE})
+    said = {"width": 1, "height": 1, "objects": []}
+    filled = [
+        referring_example(
+            said,
+            {"text": text, "kind": "name", "targets": []},
+            task=rng.choice([Task.SEGMENTATION, Task.DETECTION]),
+            phrasings=phrasings,
+            rng=rng,
+        ).instruction
+        for text in texts
+        for _ in range(config.phrasings)
+    ]
+    order = sorted(range(len(filled)), key=lambda index: len(filled[index]))
+    means: list[Tensor | None] = [None] * len(filled)
+    for start in range(0, len(order), 256):
+        chosen = order[start : start + 256]
+        with torch.autocast("cpu", torch.bfloat16):
+            encoded = encoder.encode([filled[index] for index in chosen])
+        there = torch.arange(encoded.states.shape[1]) < encoded.lengths[:, None]
+        mean = (encoded.states.float() * there[..., None]).sum(1) / encoded.lengths[:, None]
+        for index, row in zip(chosen, mean.clone(), strict=True):
+            means[index] = row
+    held = [row for row in means if row is not None]
+    return {t: torch.stack(held[n * config.phrasings : (n + 1) * config.phrasings]) for n, t in enumerate(texts)}
+
+
+def _draw(
+    numbers: Sequence[int],
+    frames: PreparedFrames,
+    pooled: dict[str, Tensor],
+    config: GroundingStartConfig,
+    grounding: Grounding,
+    rng: random.Random,
+) -> tuple[Tensor, Tensor]:
+    """Summaries R x Dt and heat targets R x GS x GS, `config.expressions` consecutive ones a frame."""
+    side = grounding.grid * grounding.config.subcells
+    summaries, targets = [], []
+    for number in numbers:
+        known = [e for e in frames.said[number]["expressions"] if e["kind"] in CONTEXT_FREE]
+        instances = np.asarray(frames.instances[number])
+        factor = instances.shape[0] // side
+        for expression in rng.choices(known, k=config.expressions):
+            states = pooled[expression["text"]]
+            summaries.append(states[rng.randrange(len(states))])
+            mask = np.isin(instances, expression["targets"])
+            targets.append(mask.reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32))
+    return torch.stack(summaries), torch.from_numpy(np.stack(targets))
