@@ -28,6 +28,7 @@ from instructseq_model.vision import build_vision_encoder
 from instructseq_model.vqvae import VQVAE
 
 CONFIG, MANIFEST, TOKENIZER, CARD = "config.yaml", "manifest.json", "tokenizer.json", "README.md"
+FORMAT = 1
 PART_BYTES = 14 * 1024 * 1024
 TRAINED = ("sequence", "vqvae", "router")
 
@@ -67,7 +68,7 @@ def save_checkpoint(
     (folder / CONFIG).write_text(yaml.safe_dump(config.to_mapping(), sort_keys=False), encoding="utf-8")
     tokenizer.save(folder / TOKENIZER)
     names = [CONFIG, TOKENIZER, *sorted(file.name for file in folder.glob("weights-*.safetensors"))]
-    manifest = {"format": 1, "sha256": {name: file_sha256(folder / name) for name in names}}
+    manifest = {"format": FORMAT, "sha256": {name: file_sha256(folder / name) for name in names}}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
@@ -81,6 +82,7 @@ def load_checkpoint(folder: Path) -> InstructSeq:
     check_hashes(folder, manifest)
     try:
         config = load_model_config(folder / CONFIG)
+        shape = config.sequence
     except ConfigError as error:
         raise CheckpointError(
             f"{folder} was written by another version ({error}); fetch the checkpoint again"
@@ -92,8 +94,7 @@ def load_checkpoint(folder: Path) -> InstructSeq:
         raise CheckpointError(
             f"the weights in {folder} cannot be read ({error}); fetch the checkpoint again"
         ) from error
-    sequence, vqvae = SequenceModel(config.sequence), VQVAE(config.vqvae)
-    router = Router(config.sequence.instruction_width)
+    sequence, vqvae, router = SequenceModel(shape), VQVAE(config.vqvae), Router(shape.instruction_width)
     for part, module in zip(TRAINED, (sequence, vqvae, router), strict=True):
         state = {n.removeprefix(f"{part}."): v.float() for n, v in tensors.items() if n.startswith(f"{part}.")}
         try:
@@ -129,8 +130,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         hashes = manifest["sha256"]
         if not all(Path(name).name == name and isinstance(value, str) for name, value in hashes.items()):
             raise ValueError("it names files outside the folder")
+        version = manifest["format"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file} is damaged ({error}); fetch the checkpoint again") from error
+    if version != FORMAT:
+        raise CheckpointError(
+            f"{folder} has checkpoint format {version}, this program reads {FORMAT}; fetch the checkpoint that belongs "
+            "to this version, or update the program"
+        )
     held: dict[str, Any] = manifest
     return held
 
