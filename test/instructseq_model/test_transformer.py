@@ -1,0 +1,102 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from instructseq_model.errors import ConfigError
+from instructseq_model.transformer import (
+    KeyValues,
+    StaticCache,
+    Transformer,
+    TransformerConfig,
+    attend_shared_prefix,
+    causal_mask,
+)
+
+CONFIG = TransformerConfig(layers=2, width=16, heads=2)
+
+
+def transformer() -> Transformer:
+    torch.manual_seed(0)
+    model = Transformer(CONFIG).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def key_values(rows: int, length: int) -> KeyValues:
+    return KeyValues(torch.randn(rows, 2, length, 8), torch.randn(rows, 2, length, 8))
+
+
+@pytest.mark.parametrize("settings", [{"layers": 0}, {"heads": 3}, {"heads": 0}, {"prefix_attention": "full"}])
+def test_impossible_shapes_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        TransformerConfig(**({"layers": 1, "width": 16, "heads": 2} | settings))  # type: ignore[arg-type]
+
+
+def test_causal_mask_of_the_last_two_of_four_positions() -> None:
+    assert causal_mask(2, 4, torch.device("cpu")).tolist() == [[True, True, True, False], [True] * 4]
+
+
+@pytest.mark.parametrize("new", [1, 3])
+def test_attention_over_a_shared_prefix_is_attention_over_the_concatenation(new: int) -> None:
+    torch.manual_seed(1)
+    query, prefix, own = torch.randn(6, 2, new, 8), key_values(2, 5), key_values(6, 4)
+    prefix_mask = torch.tensor([[True] * 5, [True, True, False, True, False]])
+    own_mask = causal_mask(new, 4, torch.device("cpu"))
+    shared = attend_shared_prefix(query, prefix, own, prefix_mask=prefix_mask, own_mask=own_mask)
+    copied = KeyValues(prefix.keys.repeat_interleave(3, 0), prefix.values.repeat_interleave(3, 0)).append(own)
+    seen = prefix_mask.repeat_interleave(3, 0)[:, None, None].expand(-1, 1, new, -1)
+    mask = torch.cat([seen, own_mask.expand(6, 1, -1, -1)], -1)
+    expected = F.scaled_dot_product_attention(query, copied.keys, copied.values, attn_mask=mask)
+    torch.testing.assert_close(shared, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_attention_over_a_shared_prefix_keeps_half_precision() -> None:
+    prefix, own = (KeyValues(*(part.bfloat16() for part in key_values(1, 3))) for _ in range(2))
+    assert attend_shared_prefix(torch.randn(2, 2, 1, 8).bfloat16(), prefix, own).dtype == torch.bfloat16
+
+
+def test_rows_that_share_a_past_see_what_rows_with_copies_of_it_see() -> None:
+    model = transformer()
+    _, past = model(torch.randn(2, 5, 16))
+    x = torch.randn(6, 4, 16)
+    own = causal_mask(4, 4, x.device)
+    shared, _ = model(x, past=past, mask=own)
+    everything = torch.cat([torch.ones(4, 5, dtype=torch.bool), own], -1)
+    copied, _ = model(x, past=[layer.repeat_rows(3) for layer in past], mask=everything)
+    torch.testing.assert_close(shared, copied, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_steps_of_any_window_equal_one_causal_pass(window: int) -> None:
+    model = transformer()
+    _, past = model(torch.randn(1, 5, 16))
+    x = torch.randn(2, 6, 16)
+    whole, _ = model(x, past=past, mask=causal_mask(6, 6, x.device))
+    cache = StaticCache(CONFIG, rows=2, length=6, dtype=x.dtype, device=x.device)
+    steps = [model.step(part, prefix=past, prefix_mask=None, cache=cache) for part in x.split(window, 1)]
+    assert cache.length == 6
+    torch.testing.assert_close(torch.cat(steps, 1), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_reordered_cache_continues_the_chosen_rows() -> None:
+    model = transformer()
+    _, past = model(torch.randn(1, 3, 16))
+    x = torch.randn(3, 3, 16)
+    cache = StaticCache(CONFIG, rows=3, length=3, dtype=x.dtype, device=x.device)
+    model.step(x[:, :2], prefix=past, prefix_mask=None, cache=cache)
+    rows = torch.tensor([2, 0, 0])
+    cache.reorder(rows)
+    after = model.step(x[:, 2:], prefix=past, prefix_mask=None, cache=cache)
+    history = torch.cat([x[rows, :2], x[:, 2:]], 1)
+    whole, _ = model(history, past=past, mask=causal_mask(3, 3, x.device))
+    torch.testing.assert_close(after, whole[:, 2:], atol=1e-5, rtol=1e-5)
+
+
+def test_repeating_one_row_copies_nothing() -> None:
+    held = key_values(1, 4)
+    assert held.repeat_rows(5).keys.shape == (5, 2, 4, 8)
+    assert held.repeat_rows(5).keys.data_ptr() == held.keys.data_ptr()
+    two = key_values(2, 4)
+    assert torch.equal(two.repeat_rows(2).values, two.values[[0, 0, 1, 1]])
