@@ -162,6 +162,8 @@ build_workspace() {
   link_package
   (
     export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
+    # Left to itself colcon also bids make wait while the machine is busy, for as long as that takes.
+    export MAKEFLAGS="${MAKEFLAGS:--j$(nproc)}"
     if [ "$ros" = wheels ]; then
       unset PYTHONPATH COLCON_PREFIX_PATH
       export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" LD_LIBRARY_PATH="$venv/lib"
