@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,21 @@ import typer
 from rich.console import Console
 
 from instructseq_model.checkpoint_folders import DEFAULT
+from instructseq_model.errors import ConfigError
 
 PLAN = Path(__file__).resolve().parents[2] / "demo" / "plan.yaml"
 """The plan that the repository brings."""
+
+
+def _require_libraries(*modules: str) -> None:
+    """Check that the demo's own libraries are installed.
+
+    Raises:
+        ConfigError: one is not; the message says how to install it.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise ConfigError(f"the demo needs the package {module}: run scripts/setup.sh, or `pip install {module}`")
 
 
 def demo(
@@ -41,6 +54,7 @@ def demo(
     from instructseq_cli.ros import require_ros
 
     require_ros("rclpy", "vision_msgs.msg", "instructseq.msg")
+    _require_libraries("rosbags", "jinja2")
     from instructseq_cli.demo.picture import write_picture
     from instructseq_cli.demo.plan import read_plan
     from instructseq_cli.demo.report import write_report

@@ -20,6 +20,8 @@ from instructseq_cli.ros import require_ros
 START_SECONDS = 300.0
 """The node may take this long to load its model on a slow machine."""
 
+SETTLE_SECONDS = 2.0
+
 Say = Callable[[str], None]
 
 
@@ -78,6 +80,7 @@ def run_session(
             progress("starting the node (it loads the model) ...")
             stage.wait_until_heard()
             answers = [answer for act in acts for answer in stage.perform(act, inputs[act.name], patience, progress)]
+            stage.settle()
             return Course(
                 answers=tuple(with_confidence(answer, stage.ros.tally.confidences) for answer in answers),
                 tally=stage.ros.tally,
@@ -116,6 +119,12 @@ class _Stage:
             self._process.check()
             if time.monotonic() > end:
                 raise NodeError(f"the node did not listen within {START_SECONDS:.0f} s; {self._process.last_words()}")
+            self._spin(0.1)
+
+    def settle(self) -> None:
+        """Take in what is still on its way: large images arrive after the perception that they belong to."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < end:
             self._spin(0.1)
 
     def perform(self, act: Act, frames: list[Frame], patience: float, progress: Say) -> list[Answer]:
