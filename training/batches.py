@@ -105,6 +105,7 @@ class Batcher:
     ) -> None:
         self.frames, self.phrasings, self.sequence = frames, phrasings, sequence
         self.instruction_encoder, self.vqvae, self.tokenizer, self.seed = instruction_encoder, vqvae, tokenizer, seed
+        self.device = next(vqvae.parameters()).device
         self.household = label_set("household")
 
     def frame_numbers(self, step: int, count: int) -> list[int]:
@@ -126,7 +127,7 @@ class Batcher:
         per_frame = [self._examples(number, config, rng) for number in numbers]
         examples = [example for group in per_frame for example in group]
         owners = [number for number, group in zip(numbers, per_frame, strict=True) for _ in group]
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.low_precision):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.low_precision):
             encoded = self.instruction_encoder.encode([example.instruction for example in examples])
         length = min(encoded.states.shape[1], self.sequence.max_instruction_tokens)
         heat, refers = self._heat(examples, owners)
@@ -177,7 +178,7 @@ class Batcher:
             asked = [(examples[row], owners[row]) for row in chosen.tolist()]
             if kind is OutputKind.MAP:
                 maps = [self.target_map(example, number) for example, number in asked]
-                with torch.autocast("cpu", torch.bfloat16, enabled=config.low_precision):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=config.low_precision):
                     tokens = self.map_tokens(maps)
             elif kind is OutputKind.BOXES:
                 tokens = padded([self.box_tokens(example) for example, _ in asked])
@@ -195,7 +196,9 @@ class Batcher:
 
     def map_tokens(self, maps: list[NDArray[np.uint8]]) -> Tensor:
         """Vocabulary ids of painted maps, R x G*G."""
-        pixels = torch.from_numpy(np.stack(maps)).permute(0, 3, 1, 2).float() / 127.5 - 1  # R x 3 x S x S
+        pixels = (
+            torch.from_numpy(np.stack(maps)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )  # R x 3 x S x S
         codes = self.vqvae.encode(pixels)
         # The clone is a tensor that training may hold on to; the encoder's own come from inference mode.
         return codes.flatten(1).clone() + self.sequence.vocabulary.visual_range.start
@@ -243,4 +246,4 @@ def corrupted(tokens: Tensor, *, rate: float, generator: torch.Generator) -> Ten
     share = torch.rand(len(tokens), 1, generator=generator)
     touched = torch.rand(len(tokens), 1, generator=generator) < rate
     hidden = (torch.rand(tokens.shape, generator=generator) < share) & touched
-    return torch.where(hidden, MASK, tokens)
+    return torch.where(hidden.to(tokens.device), MASK, tokens)

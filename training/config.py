@@ -108,6 +108,7 @@ class TrainConfig:
         steps: at most so many.
         minutes: at most so long, of training time over all resumed parts; 0 for no such limit.
         evaluate_minutes: free-running evaluation every so often.
+        evaluation_frames: how many frames that takes.
         save_minutes: a resumable state every so often.
         seed: decides data order, words and initialisation.
         threads: of the CPU; 0 leaves torch's choice.
@@ -125,6 +126,7 @@ class TrainConfig:
     steps: int = 100_000
     minutes: float = 0.0
     evaluate_minutes: float = 6.0
+    evaluation_frames: int = 16
     save_minutes: float = 5.0
     seed: int = 0
     threads: int = 2
@@ -154,7 +156,7 @@ def load_train_config(path: Path) -> TrainConfig:
         "loss": LossConfig,
         "optimiser": OptimiserConfig,
     }
-    held = {
+    held: dict[str, Any] = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
         for name, kind in parts.items()
         if name in values

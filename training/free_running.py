@@ -74,7 +74,8 @@ def evaluate_frames(
         examples = _examples(said, phrasings, rng, max_targets=model.config.max_boxes)
         encoded = parts.instruction_encoder.encode([example.instruction for example in examples])
         cut = min(encoded.states.shape[1], model.config.max_instruction_tokens)
-        image = model.encode_image(torch.from_numpy(np.array(frames.features[number : number + 1])).float())
+        features = torch.from_numpy(np.array(frames.features[number : number + 1])).float()
+        image = model.encode_image(features.to(model.head.weight.device))
         prefix = model.encode_instruction(image, encoded.states[:, :cut].float(), encoded.lengths.clamp(max=cut))
         rows = decoding_prefix(model, image, prefix)
         chosen = kind_probabilities(model, rows.begin)
@@ -105,7 +106,7 @@ def evaluate_frames(
             true = np.isin(frames.instances[number], example.targets)
             masks[example.kind].append((referring_masks(painted)[0], true))
             if model.grounding is not None and prefix.heat is not None:
-                heat = model.grounding.heat_map(prefix.heat[row : row + 1])[0].numpy() > 0
+                heat = model.grounding.heat_map(prefix.heat[row : row + 1])[0].cpu().numpy() > 0
                 factor = true.shape[0] // heat.shape[0]
                 heats.append((heat.repeat(factor, 0).repeat(factor, 1), true))
     scores = {

@@ -52,6 +52,7 @@ def start_grounding(
         The mean loss of the last tenth of the steps.
     """
     rng = random.Random(seed)
+    device = grounding.bias.device
     pooled = _pooled_states(frames, phrasings, encoder, config, rng)
     optimiser = torch.optim.AdamW(grounding.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
@@ -59,9 +60,9 @@ def start_grounding(
     usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in CONTEXT_FREE for e in said["expressions"])]
     for step in range(config.steps):
         numbers = rng.sample(usable, config.frames)
-        summaries, targets = _draw(numbers, frames, pooled, config, grounding, rng)
-        features = torch.from_numpy(np.array(frames.features[numbers])).float()
-        with torch.autocast("cpu", torch.bfloat16):
+        summaries, targets = (part.to(device) for part in _draw(numbers, frames, pooled, config, grounding, rng))
+        features = torch.from_numpy(np.array(frames.features[numbers])).float().to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             keys = grounding.keys(features.new_zeros(*features.shape[:2], width), features)
             summary = torch.cat([summaries.new_zeros(len(summaries), 2 * width), summaries], -1)
             loss = heat_loss(grounding, grounding(keys, summary), targets)
@@ -86,6 +87,7 @@ def _pooled_states(
     rng: random.Random,
 ) -> dict[str, Tensor]:
     """For each context-free expression, mean states of it in several phrasings: V x Dt."""
+    device = next(encoder.parameters()).device
     texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in CONTEXT_FREE})
     said = {"width": 1, "height": 1, "objects": []}
     filled = [
@@ -103,11 +105,11 @@ def _pooled_states(
     means: list[Tensor | None] = [None] * len(filled)
     for start in range(0, len(order), 256):
         chosen = order[start : start + 256]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             encoded = encoder.encode([filled[index] for index in chosen])
-        there = torch.arange(encoded.states.shape[1]) < encoded.lengths[:, None]
+        there = torch.arange(encoded.states.shape[1], device=device) < encoded.lengths[:, None]
         mean = (encoded.states.float() * there[..., None]).sum(1) / encoded.lengths[:, None]
-        for index, row in zip(chosen, mean.clone(), strict=True):
+        for index, row in zip(chosen, mean.cpu().clone(), strict=True):
             means[index] = row
     held = [row for row in means if row is not None]
     return {t: torch.stack(held[n * config.phrasings : (n + 1) * config.phrasings]) for n, t in enumerate(texts)}

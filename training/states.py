@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -60,7 +61,7 @@ def load_state(
             index, _, part = name.partition(".")
             held.setdefault(int(index), {})[part] = value
         optimiser.load_state_dict({"state": held, "param_groups": optimiser.state_dict()["param_groups"]})
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(f"cannot resume from {folder} ({error}); delete it to start anew") from error
     return progress
 

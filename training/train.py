@@ -25,7 +25,6 @@ from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import Trainer
 
 TOKENIZER = "tokenizer.json"
-EVALUATION_FRAMES = 16
 
 
 def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
@@ -50,7 +49,7 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     prepare_splits(scenes, out / "prepared", model_config, device)
     train_frames, val_frames = (load_prepared(out / "prepared" / split) for split in ("train", "val"))
-    parts = frozen_parts(model_config, vqvae, tokenizer_of(train_frames, model_config, out / TOKENIZER))
+    parts = frozen_parts(model_config, vqvae, tokenizer_of(train_frames, model_config, out / TOKENIZER), device)
     trainer = build_trainer(settings, model_config, parts, train_frames, val_frames, out, device)
     resumed = trainer.resume()
     if not resumed and trainer.model.grounding is not None and settings.grounding_start.steps:
@@ -96,8 +95,8 @@ def tokenizer_of(frames: PreparedFrames, config: ModelConfig, file: Path) -> Tex
     return tokenizer
 
 
-def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer) -> Parts:
-    """The parts that training does not change."""
+def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, device: torch.device) -> Parts:
+    """The parts that training does not change, on the device."""
     encoder: InstructionEncoder = build_instruction_encoder(
         config.instruction_encoder, pretrained=pretrained_source(config.instruction_encoder)
     )
@@ -106,7 +105,11 @@ def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer) -> 
         raise ConfigError(
             f"the VQ-VAE in {vqvae} is {autoencoder.config}, the model wants {config.vqvae}; train it anew"
         )
-    return Parts(instruction_encoder=encoder, vqvae=autoencoder.eval().requires_grad_(False), tokenizer=tokenizer)
+    return Parts(
+        instruction_encoder=encoder.to(device),
+        vqvae=autoencoder.to(device).eval().requires_grad_(False),
+        tokenizer=tokenizer,
+    )
 
 
 def build_trainer(
@@ -136,6 +139,6 @@ def build_trainer(
         batcher=batcher,
         config=settings,
         out=out,
-        evaluate=lambda scored: evaluate_frames(scored, parts, val_frames, held_out, count=EVALUATION_FRAMES),
+        evaluate=lambda scored: evaluate_frames(scored, parts, val_frames, held_out, count=settings.evaluation_frames),
         device=device,
     )
