@@ -48,13 +48,15 @@ def beam_search(
         kind: text, or another kind that ends with END.
 
     Raises:
-        ConfigError: `size` is less than 1, or the prefix holds several instructions.
+        ConfigError: `size` is less than 1, the prefix holds several instructions, or the kind has no END.
     """
     if size < 1:
         raise ConfigError(f"beam size must be at least 1, got {size}")
     if prefix.begin.shape[0] != 1:
         raise ConfigError(f"beam search takes one instruction, got {prefix.begin.shape[0]}")
     choices = token_range(model, kind)
+    if not choices.ends:
+        raise ConfigError(f"beam search is for outputs that close with END, not for a {kind.value}; use generate")
     limit = model.config.output_length(kind)
     cache = model.static_cache(rows=size, length=limit, dtype=prefix.past[0].keys.dtype)
     device = prefix.begin.device
