@@ -1,0 +1,1 @@
+"""Training of the VQ-VAE that turns colour maps into visual tokens."""
