@@ -138,33 +138,36 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         self.get_logger().info(f"loading {settings.checkpoint or 'the default checkpoint'} on {settings.device}")
         start = time.monotonic()
         try:
-            perceiver = self._load(settings)
-        except InstructSeqError as error:
-            return self._transition_failed(str(error))
-        except Exception as error:  # whatever it is, a lifecycle manager must hear of a failed transition
-            return self._transition_failed(f"the model cannot be loaded: {error!r}")
+            self._perceiver = self._load(settings)
+            self._open_topics()
+            self._set_instruction(settings.instruction)
+        except Exception as error:  # rclpy swallows what a transition raises
+            self._leave_configured()
+            is_explained = isinstance(error, InstructSeqError)
+            return self._transition_failed(str(error) if is_explained else f"the node cannot be configured: {error!r}")
         self._failure = ""
-        self._perceiver = perceiver
+        self.get_logger().info(f"the model was loaded in {time.monotonic() - start:.1f} s")
+        return super().on_configure(state)
+
+    def _open_topics(self) -> None:
+        self._instructions = 0
         self._outputs = Outputs(self)
         self._instruction_input = self.create_subscription(
             String, "instruction", self._instruction_came, INSTRUCTIONS_IN, callback_group=_own_group()
         )
-        self._instructions = 0
-        self._set_instruction(settings.instruction)
-        self.get_logger().info(f"the model was loaded in {time.monotonic() - start:.1f} s")
-        return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take images and answer."""
         try:
             outcome = super().on_activate(state)
+            # The first frame may come as soon as the subscription is there, and must find everything ready.
+            self._active = True
+            self._worker.start()
             self._image_input = self._subscribe_to_images()
         except Exception as error:  # rclpy swallows what a transition raises
             self._leave_active()
             return self._transition_failed(f"images cannot be subscribed to: {error!r}")
         self._failure = ""
-        self._worker.start()
-        self._active = True
         self.get_logger().info(f"active: images from {self._image_input.topic_name}")
         return outcome
 

@@ -120,12 +120,14 @@ class Robot:
     def __init__(self, perceiver: Any, parameters: dict[str, Any]) -> None:
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.action import ActionClient
         from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
         from rclpy.parameter import Parameter
         from rclpy.qos import QoSProfile, qos_profile_sensor_data
         from sensor_msgs.msg import CompressedImage, Image
         from std_msgs.msg import String
 
+        from instructseq.action import Perceive
         from instructseq_ros.node import EXECUTOR_THREADS, InstructSeqNode
 
         self.context = rclpy.Context()
@@ -140,6 +142,8 @@ class Robot:
         self.compressed = self.tester.create_publisher(CompressedImage, "image/compressed", qos_profile_sensor_data)
         self.instructions = self.tester.create_publisher(String, "instruction", QoSProfile(depth=10))
         self.listen(DiagnosticArray, "/diagnostics")
+        # Made before anything spins: an action client joins its node before it is whole.
+        self.action = ActionClient(self.tester, Perceive, "/instructseq/perceive")
         self.executors = [
             MultiThreadedExecutor(EXECUTOR_THREADS, context=self.context),
             SingleThreadedExecutor(context=self.context),

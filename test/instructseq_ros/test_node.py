@@ -399,6 +399,30 @@ def test_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(m
     assert attempts == ["broken", "other"]
 
 
+@pytest.mark.parametrize(
+    ("place", "words", "state"),
+    [("_open_topics", "the node cannot be configured", "unconfigured"), ("_subscribe_to_images", "images", "inactive")],
+)
+def test_transition_that_fails_says_why_and_can_be_tried_again(
+    make_robot: MakeRobot, monkeypatch: pytest.MonkeyPatch, place: str, words: str, state: str
+) -> None:
+    from instructseq_ros.node import InstructSeqNode
+
+    def fail(node: InstructSeqNode) -> None:
+        raise OSError("no shared memory left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InstructSeqNode, place, fail)
+        robot = make_robot(active=False, diagnostics_period=0.1)
+        assert eventually(lambda: "no shared memory left" in status(robot)["message"])
+        assert words in status(robot)["message"]
+        assert robot.state() == state
+    if state == "unconfigured":
+        assert robot.change_state("configure")
+    assert robot.change_state("activate")
+    assert eventually(lambda: status(robot)["level"] != "2")
+
+
 def test_diagnostics_tell_what_is_going_on(make_robot: MakeRobot) -> None:
     robot = make_robot(diagnostics_period=0.1)
     assert eventually(lambda: status(robot)["message"] == "waiting for an instruction")

@@ -15,7 +15,6 @@ pytest.importorskip("rclpy", reason="ROS 2 is not set up in this shell: . script
 pytest.importorskip("instructseq.action", reason="the interfaces are not built: scripts/setup.sh")
 
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
 from sensor_msgs.msg import Image
 
 from instructseq.action import Perceive
@@ -41,7 +40,7 @@ class Client:
     """Sends goals of ~/perceive and waits for what becomes of them."""
 
     def __init__(self, robot: Any) -> None:
-        self._client = ActionClient(robot.tester, Perceive, "/instructseq/perceive")
+        self._client = robot.action
         assert self._client.wait_for_server(60)
         self.feedback: list[str] = []
 
