@@ -64,9 +64,14 @@ def perceive(
     pixels = read_image(image)
     chosen_task = parse_task(task)
     perceiver = load_perceiver(checkpoint, device=device, threads=threads)
-    options = {} if temperature is None else {"temperature": temperature}
     perception = perceiver(
-        pixels, instruction, samples=samples, seed=seed, label_set=label_set, task=chosen_task, **options
+        pixels,
+        instruction,
+        samples=samples,
+        temperature=temperature,
+        seed=seed,
+        label_set=label_set,
+        task=chosen_task,
     )
     files = write_results(out, pixels, perception)
     console = Console(highlight=False)
