@@ -105,7 +105,9 @@ def load_checkpoint(folder: Path) -> InstructSeq:
     model = InstructSeq(
         config,
         vision=build_vision_encoder(vision, image_size=config.image_size, pretrained=pretrained_source(vision)),
-        instruction=build_instruction_encoder(instruction, pretrained=pretrained_source(instruction)),
+        instruction=build_instruction_encoder(
+            instruction, pretrained=pretrained_source(instruction), max_tokens=config.max_instruction_tokens
+        ),
         sequence=sequence,
         vqvae=vqvae.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         router=router,

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.positions import place_codes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +37,16 @@ class GroundingConfig:
             raise ConfigError(f"grounding needs subcells >= 1 and key_width >= 1, got {self}")
 
 
+CORNER_GAIN = 0.5
+"""How strongly a coordinate token sees where the heat map puts its coordinate, beside embeddings of about 0.1."""
+
+
 class Conditioning(NamedTuple):
     """What the grounding adds to the embeddings of output tokens.
 
     Attributes:
         begin: R x D, for BEGIN, where the kind is still open: what the first cell and a box would get.
-        box: R x D, for coordinate tokens.
+        box: R x 4 x D, for the tokens of x1, y1, x2, y2.
         cells: R x P x D, for the map token that paints the cell; None where no map is to be painted.
     """
 
@@ -57,6 +62,29 @@ class Conditioning(NamedTuple):
         """Every row `count` times in a row."""
         cells = None if self.cells is None else self.cells.repeat_interleave(count, 0)
         return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
+
+
+def corners(heat: Tensor) -> Tensor:
+    """Where the box around a heat map's object would lie.
+
+    Args:
+        heat: R x S x S logits of "belongs to the object".
+
+    Returns:
+        R x 4, the expected x1, y1, x2, y2 as parts of the side: along each axis the first and the last line that holds
+        a point of the object, if lines do so independently; the middle where no line does.
+    """
+    columns, rows = (3 * heat.amax(1)).sigmoid(), (3 * heat.amax(2)).sigmoid()  # each R x S
+    edges = [_first(columns), _first(rows), 1 - _first(columns.flip(1)), 1 - _first(rows.flip(1))]
+    return torch.stack(edges, -1)
+
+
+def _first(held: Tensor) -> Tensor:
+    """Expected place of the first line that is held, R in [0, 1], from R x S probabilities."""
+    side = held.shape[1]
+    none_before = F.pad((1 - held).cumprod(1), (1, 0), value=1.0)  # R x (S + 1)
+    places = torch.arange(side, device=held.device) / side
+    return (held * none_before[:, :-1] * places).sum(1) + 0.5 * none_before[:, -1]
 
 
 class Grounding(nn.Module):
@@ -119,10 +147,10 @@ class Grounding(nn.Module):
         box = self._box(logits, image_states)
         first = self._heat(logits[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
         cells = self._heat(logits) + looked.repeat_interleave(share, 0) if paint else None
-        return Conditioning(first + box, box, cells)
+        return Conditioning(first + box[:, 0], box, cells)
 
     def _heat(self, logits: Tensor) -> Tensor:
-        return self.heat(torch.cat([logits.sigmoid(), 0.2 * logits], -1))
+        return self.heat(torch.cat([logits.sigmoid(), 0.2 * logits], -1).to(self.heat.weight.dtype))
 
     def _box(self, logits: Tensor, image_states: Tensor) -> Tensor:
         heat = self.heat_map(logits).sigmoid()  # R x GS x GS
@@ -130,7 +158,8 @@ class Grounding(nn.Module):
         weights = logits.sigmoid().mean(-1)  # R x P
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-4)
         grouped = weights.view(image_states.shape[0], -1, weights.shape[-1])  # I x R/I x P
-        return self.profile(profile) + self.place((grouped @ image_states.float()).flatten(0, 1))
+        seen = self.profile(profile) + self.place((grouped @ image_states.float()).flatten(0, 1))
+        return seen[:, None] + CORNER_GAIN * place_codes(corners(self.heat_map(logits)), seen.shape[-1])  # R x 4 x D
 
     def heat_map(self, logits: Tensor) -> Tensor:
         """R x P x S*S laid out as an image, R x GS x GS (row-major cells, row-major subcells)."""

@@ -80,7 +80,9 @@ def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> I
     return InstructSeq(
         config,
         vision=build_vision_encoder(names[0], image_size=config.image_size, pretrained=vision_source).eval(),
-        instruction=build_instruction_encoder(names[1], pretrained=instruction_source),
+        instruction=build_instruction_encoder(
+            names[1], pretrained=instruction_source, max_tokens=config.max_instruction_tokens
+        ),
         sequence=SequenceModel(config.sequence).eval(),
         vqvae=VQVAE(config.vqvae).eval(),
         router=Router(config.sequence.instruction_width).eval(),

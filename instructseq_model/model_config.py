@@ -62,6 +62,13 @@ class ModelConfig:
         _one_of("vision_encoder", self.vision_encoder, VISION_SPECS)
         _one_of("instruction_encoder", self.instruction_encoder, INSTRUCTION_SPECS)
         _one_of("fit", self.fit, FITS)
+        for setting in ("image_size", "max_instruction_tokens", "max_text_tokens", "max_boxes"):
+            value = getattr(self, setting)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{setting} must be a whole number of at least 1, got {value!r}")
+        patch = VISION_SPECS[self.vision_encoder].patch
+        if self.image_size % patch:
+            raise ConfigError(f"image_size is {self.image_size}; {self.vision_encoder} needs a multiple of {patch}")
         if not self.label_sets:
             raise ConfigError("label_sets is empty; name at least one")
         for name in self.label_sets:
@@ -101,7 +108,7 @@ class ModelConfig:
             if held.get("grounding") is not None:
                 held["grounding"] = GroundingConfig(**held["grounding"])
             return cls(**held)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"{origin} is no model configuration ({error}); compare config/household.yaml") from error
 
     def to_mapping(self) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Router(nn.Module):
     @torch.inference_mode()
     def route(self, states: Tensor, lengths: Tensor) -> list[Route]:
         """The route of each of B instructions."""
-        tasks, label_sets = (logits.float().softmax(-1) for logits in self(states, lengths))
+        answers = self(states.to(self.hidden.weight.dtype), lengths)
+        tasks, label_sets = (logits.float().softmax(-1) for logits in answers)
         return [
             Route(
                 task=TASKS[int(of_tasks.argmax())],

@@ -1,0 +1,38 @@
+import numpy as np
+import torch
+
+from instructseq_model.label_sets import label_set
+from instructseq_model.maps import class_maps, decode_maps, encode_maps, referring_masks
+from instructseq_model.palette import NAMED_COLOURS, paint
+from instructseq_model.vqvae import VQVAE, VQVAEConfig
+
+
+def test_codes_become_pictures_of_the_vqvaes_resolution_and_back() -> None:
+    torch.manual_seed(0)
+    vqvae = VQVAE(VQVAEConfig(resolution=16, channels=4, multipliers=(1, 2), blocks=1, codes=8)).eval()
+    codes = torch.randint(0, 8, (3, 64))
+    painted = decode_maps(vqvae, codes)
+    assert (painted.shape, painted.dtype) == ((3, 16, 16, 3), np.uint8)
+    with torch.no_grad():
+        expected = (vqvae.decode(codes.view(3, 8, 8)) + 1) * 127.5
+    assert np.abs(painted - expected.permute(0, 2, 3, 1).numpy()).max() <= 0.51
+    read = encode_maps(vqvae, painted)
+    assert (read.shape, read.dtype) == ((3, 64), torch.long)
+    assert 0 <= int(read.min()) <= int(read.max()) < 8
+
+
+def test_every_named_colour_is_a_mark_and_black_is_none() -> None:
+    colours = np.array([(0, 0, 0), *NAMED_COLOURS.values()], np.uint8)[None, None]  # 1 x 1 x 9 x 3
+    assert referring_masks(colours)[0, 0].tolist() == [False] + [True] * len(NAMED_COLOURS)
+
+
+def test_marks_survive_noise_and_dark_noise_is_no_mark() -> None:
+    colours = np.array([(60, 40, 50), (200, 60, 70), (20, 90, 30)], np.uint8)[None, None]
+    assert referring_masks(colours)[0, 0].tolist() == [False, True, False]
+
+
+def test_painted_classes_are_read_back() -> None:
+    household = label_set("household")
+    ids = np.arange(household.unlabelled + 1)[None]
+    painted = paint(ids, household)
+    assert np.array_equal(class_maps(painted[None], household)[0], ids)
