@@ -20,7 +20,8 @@ from instructseq_cli.ros import require_ros
 START_SECONDS = 300.0
 """The node may take this long to load its model on a slow machine."""
 
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 4.0
+"""Fast DDS sends again what got lost on the way when it hears of it, which may take three seconds."""
 
 Say = Callable[[str], None]
 
@@ -122,10 +123,19 @@ class _Stage:
             self._spin(0.1)
 
     def settle(self) -> None:
-        """Take in what is still on its way: large images arrive after the perception that they belong to."""
+        """Take in what is still on its way: large images may arrive after the perception that they belong to."""
         end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end:
+        while time.monotonic() < end and self._awaits_images():
             self._spin(0.1)
+
+    def _awaits_images(self) -> bool:
+        """Whether the last answer is a map whose mask or confidence has not come yet."""
+        arrivals = self.ros.tally.arrivals
+        if not arrivals or arrivals[-1].message.mask.width == 0:
+            return False
+        maps = sum(arrival.message.mask.width > 0 for arrival in arrivals)
+        received = self.ros.tally.received
+        return received["mask"] < maps or received["confidence"] < maps
 
     def perform(self, act: Act, frames: list[Frame], patience: float, progress: Say) -> list[Answer]:
         """Give an input's instructions one after the other, and collect the answers to each."""
