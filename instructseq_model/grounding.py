@@ -158,8 +158,11 @@ class Grounding(nn.Module):
         weights = logits.sigmoid().mean(-1)  # R x P
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-4)
         grouped = weights.view(image_states.shape[0], -1, weights.shape[-1])  # I x R/I x P
-        seen = self.profile(profile) + self.place((grouped @ image_states.float()).flatten(0, 1))
-        return seen[:, None] + CORNER_GAIN * place_codes(corners(self.heat_map(logits)), seen.shape[-1])  # R x 4 x D
+        middle = (grouped @ image_states.float()).flatten(0, 1)  # R x D
+        precision = self.place.weight.dtype
+        seen = self.profile(profile.to(precision)) + self.place(middle.to(precision))
+        codes = place_codes(corners(self.heat_map(logits)), seen.shape[-1])  # R x 4 x D
+        return seen[:, None] + CORNER_GAIN * codes.to(seen.dtype)
 
     def heat_map(self, logits: Tensor) -> Tensor:
         """R x P x S*S laid out as an image, R x GS x GS (row-major cells, row-major subcells)."""

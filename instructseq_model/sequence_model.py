@@ -6,7 +6,6 @@ and the VQ-VAE stand outside, so that training can run on stored features and de
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding import Conditioning, Grounding, GroundingConfig
+from instructseq_model.positions import grid_positions, line_positions
 from instructseq_model.transformer import KeyValues, StaticCache, Transformer, TransformerConfig, causal_mask
 from instructseq_model.vocabulary import BEGIN, OutputKind, Vocabulary
 
@@ -87,25 +87,6 @@ class InstructionPrefix(NamedTuple):
     heat: Tensor | None
 
 
-def grid_positions(side: int, width: int) -> Tensor:
-    """Sines and cosines of row and column, side*side x width: equal places get equal codes on grids of any side."""
-    place = (torch.arange(side) + 0.5) / side  # side
-    frequency = torch.exp(torch.linspace(0.0, math.log(4.0 * side), width // 4)) * math.pi / 2
-    wave = place[:, None] * frequency  # side x width/4
-    axis = torch.cat([wave.sin(), wave.cos()], -1)  # side x width/2
-    rows = axis[:, None].expand(side, side, -1)
-    columns = axis[None].expand(side, side, -1)
-    return F.pad(torch.cat([rows, columns], -1).reshape(side * side, -1), (0, width - 4 * (width // 4)))
-
-
-def line_positions(count: int, width: int) -> Tensor:
-    """Sines and cosines of places along a line, count x width: near places get near codes."""
-    place = (torch.arange(count) + 0.5) / count  # count
-    frequency = torch.exp(torch.linspace(0.0, math.log(64.0), width // 2)) * math.pi
-    wave = place[:, None] * frequency  # count x width/2
-    return F.pad(torch.cat([wave.sin(), wave.cos()], -1), (0, width - 2 * (width // 2)))
-
-
 class SequenceModel(nn.Module):
     """Embeddings, transformer, grounding and output head."""
 
@@ -114,14 +95,15 @@ class SequenceModel(nn.Module):
         self.config = config
         width = config.transformer.width
         self.transformer = Transformer(config.transformer)
-        self.image_projection = nn.Linear(config.vision_width, width)
-        self.image_positions = nn.Parameter(0.3 * grid_positions(config.vision_grid, width))
-        self.instruction_projection = nn.Linear(config.instruction_width, width)
+        # Normed, or the features outgrow the positions beside them and the model goes blind to where things are.
+        self.image_projection = nn.Sequential(nn.Linear(config.vision_width, width), nn.LayerNorm(width))
+        self.image_positions = nn.Parameter(grid_positions(config.vision_grid, width))
+        self.instruction_projection = nn.Sequential(nn.Linear(config.instruction_width, width), nn.LayerNorm(width))
         self.instruction_positions = nn.Parameter(0.02 * torch.randn(config.max_instruction_tokens, width))
         self.segments = nn.Parameter(0.02 * torch.randn(2, width))  # image, instruction
         self.tokens = nn.Embedding(config.vocabulary.size, width)
         nn.init.normal_(self.tokens.weight, std=0.1)
-        self.map_positions = nn.Parameter(0.3 * grid_positions(config.map_grid, width))
+        self.map_positions = nn.Parameter(0.5 * grid_positions(config.map_grid, width))
         self.box_positions = nn.Parameter(0.1 * torch.randn(config.output_length(OutputKind.BOXES), width))
         self.text_positions = nn.Parameter(0.1 * torch.randn(config.max_text_tokens, width))
         self.head = nn.Linear(width, config.vocabulary.size)
@@ -202,7 +184,8 @@ class SequenceModel(nn.Module):
         if conditioning is not None and conditioning.cells is not None and kind is OutputKind.MAP:
             added = added + conditioning.cells[:, steps]
         elif conditioning is not None and kind is OutputKind.BOXES:
-            added = added + conditioning.box[:, None]
+            coordinate = torch.arange(start, start + tokens.shape[1], device=tokens.device) % 4
+            added = added + conditioning.box[:, coordinate]
         if start == 0:
             added = torch.cat([self._begin(tokens, conditioning), added[:, 1:]], 1)
         return x + added
