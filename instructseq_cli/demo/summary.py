@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from instructseq_cli.demo.answers import Answer
 from instructseq_cli.demo.plan import Act, Ask
 from instructseq_cli.demo.score import (
@@ -17,6 +19,7 @@ from instructseq_cli.demo.score import (
     percentile,
 )
 from instructseq_cli.demo.session import Course
+from instructseq_model.label_sets import label_set
 from instructseq_model.perception import Task
 
 
@@ -25,7 +28,7 @@ def summarise(acts: Sequence[Act], course: Course) -> dict[str, Any]:
 
     Returns:
         What `json.dumps` takes. `oiou` counts the answers to instructions that ask for a mask, `ap50` those that ask
-        for a box; an answer of the wrong kind counts as empty. Latencies run from sending a frame to having its
+        for a box, `miou` those that ask for classes; an answer of the wrong kind counts as empty. Latencies run from sending a frame to having its
         answer, milliseconds. What cannot be measured is null.
     """
     received = course.tally.received
@@ -91,15 +94,17 @@ def box_score(answers: Sequence[Answer]) -> float | None:
 
 
 def class_score(answers: Sequence[Answer]) -> float | None:
-    """Mean IoU of classes over the answers to instructions that ask for all of them, where the truth is known."""
+    """Mean IoU of the household classes over the answers to instructions that ask for them, where the truth is known."""
+    household = label_set("household")
     pairs = []
-    classes = 0
     for answer in answers:
-        labels = answer.perception.label_set
-        if labels is not None and answer.perception.mask is not None and answer.frame.classes is not None:
-            classes = len(labels.names)
-            pairs.append((answer.perception.mask, answer.frame.classes))
-    return mean_class_iou(pairs, classes=classes)
+        if answer.ask.task != Task.SEMANTIC or answer.frame.classes is None:
+            continue
+        labels, mask = answer.perception.label_set, answer.perception.mask
+        if mask is None or labels is None or labels.names != household.names:
+            mask = np.full(answer.frame.classes.shape, household.unlabelled)
+        pairs.append((mask, answer.frame.classes))
+    return mean_class_iou(pairs, classes=len(household.names))
 
 
 def verdict(answer: Answer) -> str:

@@ -13,12 +13,12 @@ from instructseq_cli.demo.frames import Frame
 from instructseq_cli.demo.plan import Act, Ask
 from instructseq_cli.demo.ros_side import Sent, Tally
 from instructseq_cli.demo.session import Course
-from instructseq_model.palette import LabelSet
+from instructseq_model.label_sets import label_set
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.vocabulary import OutputKind
 
 WIDTH, HEIGHT = 64, 48
-LABELS = LabelSet("tiny", ("floor", "cup"))
+LABELS = label_set("household")
 
 
 def make_frame(number: int) -> Frame:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instructseq_cli.demo.summary import summarise, unanswered, verdict
+from instructseq_cli.demo.summary import class_score, summarise, unanswered, verdict
+from instructseq_model.label_sets import label_set
 from instructseq_model.perception import Task
 
 
@@ -29,6 +30,17 @@ def test_an_answer_of_the_wrong_kind_counts_as_empty(acts, course):
     summary = summarise(acts, replace(course, answers=tuple(wrong)))
     assert summary["oiou"] == 0.0
     assert summary["inputs"]["table"]["task_as_meant"] == pytest.approx(0.75)
+
+
+def test_only_answers_to_questions_for_classes_count_as_classes(acts, course):
+    instead = [
+        replace(answer, perception=replace(answer.perception, task=Task.SEMANTIC, label_set=label_set("ade20k")))
+        if answer.ask.task == Task.SEMANTIC
+        else answer
+        for answer in course.answers
+    ]
+    assert class_score(instead) == 0.0
+    assert class_score([answer for answer in course.answers if answer.ask.task != Task.SEMANTIC]) is None
 
 
 def test_an_instruction_without_an_answer_is_named(acts, course):
