@@ -28,8 +28,8 @@ def summarise(acts: Sequence[Act], course: Course) -> dict[str, Any]:
 
     Returns:
         What `json.dumps` takes. `oiou` counts the answers to instructions that ask for a mask, `ap50` those that ask
-        for a box, `miou` those that ask for classes; an answer of the wrong kind counts as empty. Latencies run from sending a frame to having its
-        answer, milliseconds. What cannot be measured is null.
+        for a box, `miou` those that ask for classes; an answer of the wrong kind counts as empty. Latencies run from
+        sending a frame to having its answer, milliseconds. What cannot be measured is null.
     """
     received = course.tally.received
     latencies = [answer.latency * 1000.0 for answer in course.answers]
@@ -94,7 +94,7 @@ def box_score(answers: Sequence[Answer]) -> float | None:
 
 
 def class_score(answers: Sequence[Answer]) -> float | None:
-    """Mean IoU of the household classes over the answers to instructions that ask for them, where the truth is known."""
+    """Mean IoU of the household classes over the answers to instructions that ask for them; None without truth."""
     household = label_set("household")
     pairs = []
     for answer in answers:
