@@ -37,9 +37,16 @@ source_distribution() { # ROS's own files do not bear `set -eu`
 
 is_supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
-# The interpreter for .venv: never one that is inside it.
+# The interpreter for .venv: PYTHON, else the one that it was made with, else the first that fits and is not inside it.
 find_python() {
   local name path
+  if [ -z "${PYTHON:-}" ] && [[ "$(cat "$venv/instructseq-origin" 2>/dev/null)" = "$root $ros "* ]]; then
+    path="$("$venv/bin/python" -c 'import sys; print(sys._base_executable)' 2>/dev/null || true)"
+    if [ -n "$path" ] && is_supported "$path"; then
+      echo "$path"
+      return
+    fi
+  fi
   for name in ${PYTHON:-} python3 python3.12 python3.11 python3.13 python3.10; do
     path="$(PATH="${PATH//"$venv/bin:"/}" command -v "$name" || true)"
     if [ -n "$path" ] && is_supported "$path"; then
@@ -84,7 +91,7 @@ install_packages() {
 # A hash of everything that setup makes something of.
 fingerprint() {
   {
-    printf '%s\n' "$root" "$ros" "$python" "$("$python" -V)"
+    printf '%s\n' "$root" "$ros" "$("$python" -V)"
     find requirements.lock pyproject.toml setup.py CMakeLists.txt package.xml msg action underlay \
       scripts/setup.sh scripts/pip_settings.sh scripts/fix_ros_wheels.py -type f -print0 | sort -z | xargs -0 sha256sum
     # A distribution's launch finds these in the workspace, as links.
