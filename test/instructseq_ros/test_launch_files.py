@@ -6,6 +6,7 @@ import ast
 import importlib.util
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -51,6 +52,16 @@ def test_rviz_shows_topics_that_the_node_publishes() -> None:
     source = (ROOT / "instructseq_ros" / "publishing.py").read_text(encoding="utf-8")
     assert topics
     assert all(topic.replace("/instructseq/", '"~/') + '"' in source for topic in topics)
+
+
+def test_shared_memory_profile_holds_several_raw_frames() -> None:
+    names = {"dds": "http://www.eprosima.com"}
+    tree = ElementTree.parse(ROOT / "config" / "fastdds.xml")
+    declared_ids = {element.text for element in tree.iterfind(".//dds:transport_descriptor/dds:transport_id", names)}
+    used = {element.text for element in tree.iterfind(".//dds:userTransports/dds:transport_id", names)}
+    (size,) = (int(element.text or 0) for element in tree.iterfind(".//dds:segment_size", names))
+    assert used == declared_ids
+    assert size >= 4 * 1920 * 1080 * 3
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
