@@ -50,7 +50,7 @@ from instructseq_model.vqvae import VQVAE
 ROOT = Path(__file__).resolve().parents[2]
 INSTRUCTION = "mark the red square in green"
 SEED = 11
-PATIENCE = 120.0  # a test machine may be busy with other things
+PATIENCE = 240.0  # a test machine may be busy with other things
 
 
 def scene() -> NDArray[np.uint8]:
