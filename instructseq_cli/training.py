@@ -89,8 +89,68 @@ def steps() -> None:
 
     * instructseq train model config/training/household-cpu.yaml --scenes out/scenes --vqvae out/vqvae --out out/run
 
+    * instructseq train checkpoint config/training/household-cpu.yaml --run out/run --vqvae out/vqvae --out out/model
+
+    Or all of it: instructseq train all config/recipes/household-cpu.yaml --out out/household
+
     Every step goes on where it was interrupted when the same command is given again.
     """
+
+
+@train.command("all")
+def train_all(
+    recipe: Annotated[Path, typer.Argument(help="A recipe: config/recipes/*.yaml.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for everything; made if missing.")] = Path("out/household"),
+    assets: Annotated[
+        Path | None, typer.Option(help="Folder of object models. Default: installed, or fetched.", show_default=False)
+    ] = None,
+) -> None:
+    """From nothing to a checkpoint: scenes, VQ-VAE, model.
+
+    * instructseq train all config/recipes/household-cpu.yaml --out out/household
+    """
+    _require_training("instructseq_training.pipeline")
+    from instructseq_training.pipeline import run
+
+    run(recipe, out=out, assets=assets)
+
+
+@train.command("checkpoint")
+def train_checkpoint(
+    config: Annotated[Path, typer.Argument(help="The run's recipe: config/training/*.yaml.", show_default=False)],
+    run: Annotated[Path, typer.Option(help="Folder that `instructseq train model` wrote.")],
+    vqvae: Annotated[Path, typer.Option(help="Folder that `instructseq train vqvae` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint; made if missing.")],
+) -> None:
+    """Write a run's averaged weights as a checkpoint that a robot can load; trains the router on the way.
+
+    * instructseq train checkpoint config/training/household-cpu.yaml --run out/run --vqvae out/vqvae --out out/model
+    """
+    _require_training("instructseq_training.export")
+    from instructseq_training.export import export
+
+    export(config, run=run, vqvae=vqvae, out=out)
+    typer.echo(f"checkpoint: {out}")
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.", show_default=False)],
+    scenes: Annotated[Path, typer.Option(help="Folder of scene shards, splits train, val and heldout.")],
+    out: Annotated[Path, typer.Option(help="The JSON file; a Markdown table lies beside it.")] = Path(
+        "out/evaluation.json"
+    ),
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each split.")] = 60,
+    samples: Annotated[int, typer.Option(min=1, max=32, help="Sequences drawn and aggregated an answer.")] = 1,
+    baselines: Annotated[bool, typer.Option(help="Score the three baselines too.")] = True,
+) -> None:
+    """Score a checkpoint, free-running: new scenes, held-out objects, held-out phrasings, real photographs.
+
+    * instructseq evaluate checkpoints/household --scenes out/scenes --out out/evaluation.json
+    """
+    _require_training("instructseq_training.evaluate")
+    from instructseq_training.evaluate import run
+
+    run(checkpoint, scenes=scenes, out=out, frames=frames, samples=samples, baselines=baselines)
 
 
 @train.command("vqvae")

@@ -37,7 +37,7 @@ class GroundingConfig:
             raise ConfigError(f"grounding needs subcells >= 1 and key_width >= 1, got {self}")
 
 
-CORNER_GAIN = 0.5
+CORNER_GAIN = 1.0
 """How strongly a coordinate token sees where the heat map puts its coordinate, beside embeddings of about 0.1."""
 
 
@@ -64,27 +64,32 @@ class Conditioning(NamedTuple):
         return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
 
 
-def corners(heat: Tensor) -> Tensor:
-    """Where the box around a heat map's object would lie.
+@torch.no_grad()
+def peak_region(heat: Tensor) -> Tensor:
+    """The connected region around each map's peak; weaker spots elsewhere are left out.
 
     Args:
         heat: R x S x S logits of "belongs to the object".
 
     Returns:
-        R x 4, the expected x1, y1, x2, y2 as parts of the side: along each axis the first and the last line that holds
-        a point of the object, if lines do so independently; the middle where no line does.
+        R x S x S, 1 inside and 0 outside: what hangs together with the highest point, above 0, or above one less than
+        the peak where that is lower.
     """
-    columns, rows = (3 * heat.amax(1)).sigmoid(), (3 * heat.amax(2)).sigmoid()  # each R x S
-    edges = [_first(columns), _first(rows), 1 - _first(columns.flip(1)), 1 - _first(rows.flip(1))]
-    return torch.stack(edges, -1)
+    highest = heat.amax((1, 2), keepdim=True)  # R x 1 x 1
+    above = (heat > (highest - 1).clamp(max=0)).float()
+    region = (heat == highest).float() * above
+    for _ in range(heat.shape[1] // 2):  # grows by one point on all sides
+        region = F.max_pool2d(region[:, None], 3, stride=1, padding=1)[:, 0] * above
+    return region
 
 
-def _first(held: Tensor) -> Tensor:
-    """Expected place of the first line that is held, R in [0, 1], from R x S probabilities."""
-    side = held.shape[1]
-    none_before = F.pad((1 - held).cumprod(1), (1, 0), value=1.0)  # R x (S + 1)
-    places = torch.arange(side, device=held.device) / side
-    return (held * none_before[:, :-1] * places).sum(1) + 0.5 * none_before[:, -1]
+def corners(region: Tensor) -> Tensor:
+    """The box around each region: R x S x S of 0 and 1 to R x 4, x1, y1, x2, y2 as parts of the side."""
+    side = region.shape[1]
+    columns, rows = region.amax(1), region.amax(2)  # each R x S
+    first = [held.argmax(1) for held in (columns, rows)]
+    last = [side - held.flip(1).argmax(1) for held in (columns, rows)]
+    return torch.stack([*first, *last], -1).float() / side
 
 
 class Grounding(nn.Module):
@@ -144,15 +149,17 @@ class Grounding(nn.Module):
         """
         share = logits.shape[0] // image_states.shape[0]
         looked = self.look(image_states)  # I x P x D
-        box = self._box(logits, image_states)
-        first = self._heat(logits[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
-        cells = self._heat(logits) + looked.repeat_interleave(share, 0) if paint else None
+        region = peak_region(self.heat_map(logits).float())  # R x GS x GS
+        box = self._box(logits, region, image_states)
+        inside = self._tiles(region)  # R x P x S*S
+        first = self._heat(logits[:, 0], inside[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
+        cells = self._heat(logits, inside) + looked.repeat_interleave(share, 0) if paint else None
         return Conditioning(first + box[:, 0], box, cells)
 
-    def _heat(self, logits: Tensor) -> Tensor:
-        return self.heat(torch.cat([logits.sigmoid(), 0.2 * logits], -1).to(self.heat.weight.dtype))
+    def _heat(self, logits: Tensor, inside: Tensor) -> Tensor:
+        return self.heat(torch.cat([logits.sigmoid() * inside, 0.2 * logits], -1).to(self.heat.weight.dtype))
 
-    def _box(self, logits: Tensor, image_states: Tensor) -> Tensor:
+    def _box(self, logits: Tensor, region: Tensor, image_states: Tensor) -> Tensor:
         heat = self.heat_map(logits).sigmoid()  # R x GS x GS
         profile = torch.cat([heat.amax(1), heat.amax(2)], -1)  # R x 2GS: along x, along y
         weights = logits.sigmoid().mean(-1)  # R x P
@@ -161,8 +168,13 @@ class Grounding(nn.Module):
         middle = (grouped @ image_states.float()).flatten(0, 1)  # R x D
         precision = self.place.weight.dtype
         seen = self.profile(profile.to(precision)) + self.place(middle.to(precision))
-        codes = place_codes(corners(self.heat_map(logits)), seen.shape[-1])  # R x 4 x D
+        codes = place_codes(corners(region), seen.shape[-1])  # R x 4 x D
         return seen[:, None] + CORNER_GAIN * codes.to(seen.dtype)
+
+    def _tiles(self, image: Tensor) -> Tensor:
+        """The inverse of `heat_map`: R x GS x GS to R x P x S*S."""
+        side, parts = self.grid, self.config.subcells
+        return image.view(-1, side, parts, side, parts).transpose(2, 3).reshape(-1, side * side, parts * parts)
 
     def heat_map(self, logits: Tensor) -> Tensor:
         """R x P x S*S laid out as an image, R x GS x GS (row-major cells, row-major subcells)."""

@@ -174,26 +174,33 @@ class SequenceModel(nn.Module):
     def embed(self, tokens: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
         """Embeddings of the input tokens at output steps start .. start + T - 1, R x T x D.
 
-        The embedding of step i holds the token before it and the place of the token it is to predict. Step 0 is BEGIN,
-        where the kind is still open: it gets what the grounding has for the first cell and for boxes alike.
+        The embedding of step i holds the token before it, the place of the token that it is to predict, and what the
+        grounding has for that. Step 0 is BEGIN, where the kind is still open and no place is known.
         """
-        x = self.tokens(tokens)
-        steps = slice(start, start + tokens.shape[1])
+        length = tokens.shape[1]
         places = {OutputKind.MAP: self.map_positions, OutputKind.BOXES: self.box_positions}
-        added = places.get(kind, self.text_positions)[steps].expand(tokens.shape[0], -1, -1)
-        if conditioning is not None and conditioning.cells is not None and kind is OutputKind.MAP:
-            added = added + conditioning.cells[:, steps]
-        elif conditioning is not None and kind is OutputKind.BOXES:
-            coordinate = torch.arange(start, start + tokens.shape[1], device=tokens.device) % 4
-            added = added + conditioning.box[:, coordinate]
+        placed = places.get(kind, self.text_positions)[start : start + length]  # T x D
         if start == 0:
-            added = torch.cat([self._begin(tokens, conditioning), added[:, 1:]], 1)
-        return x + added
+            placed = torch.cat([torch.zeros_like(placed[:1]), placed[1:]])
+        return self.grounded(self.tokens(tokens) + placed, kind, start, conditioning)
 
-    def _begin(self, tokens: Tensor, conditioning: Conditioning | None) -> Tensor:
+    def grounded(self, x: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
+        """Add what the grounding has for output steps start .. start + T - 1 to their embeddings or states, R x T x D.
+
+        It is added twice, before the transformer and after it: so a token can follow the grounding from the start, and
+        the transformer learns what to make of it.
+        """
         if conditioning is None:
-            return self.map_positions.new_zeros(tokens.shape[0], 1, self.map_positions.shape[1])
-        return conditioning.begin[:, None]
+            return x
+        length = x.shape[1]
+        added = torch.zeros_like(x)
+        if kind is OutputKind.MAP and conditioning.cells is not None:
+            added = conditioning.cells[:, start : start + length]
+        elif kind is OutputKind.BOXES:
+            added = conditioning.box[:, torch.arange(start, start + length, device=x.device) % 4]
+        if start == 0:
+            added = torch.cat([conditioning.begin[:, None], added[:, 1:]], 1)
+        return x + added.to(x.dtype)
 
     def logits(self, image: ImagePrefix, instruction: InstructionPrefix, tokens: Tensor, kind: OutputKind) -> Tensor:
         """Teacher-forced logits of whole outputs, for training.
@@ -208,7 +215,8 @@ class SequenceModel(nn.Module):
             R x T x V over the whole vocabulary.
         """
         rows, length = tokens.shape
-        x = self.embed(tokens, kind, 0, self.condition(image, instruction, paint=kind is OutputKind.MAP))
+        conditioning = self.condition(image, instruction, paint=kind is OutputKind.MAP)
+        x = self.embed(tokens, kind, 0, conditioning)
         share = rows // image.states.shape[0]
         past = [
             of_image.repeat_rows(share).append(of_text)
@@ -218,7 +226,7 @@ class SequenceModel(nn.Module):
         prefix_seen = F.pad(instruction.mask, (cells, 0), value=True)[:, None, None].expand(-1, 1, length, -1)
         own = causal_mask(length, length, x.device).expand(rows, 1, -1, -1)
         states, _ = self.transformer(x, past=past, mask=torch.cat([prefix_seen, own], -1))
-        return self.head(states)
+        return self.head(self.grounded(states, kind, 0, conditioning))
 
     def head_of(self, states: Tensor, ids: range) -> Tensor:
         """Logits of one id range only: B x T x len(ids)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from instructseq_model.decoding.generate import Progress
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.token_range import token_range
 from instructseq_model.errors import ConfigError
@@ -37,6 +38,7 @@ def beam_search(
     size: int = 6,
     length_penalty: float = 1.0,
     kind: OutputKind = OutputKind.TEXT,
+    progress: Progress | None = None,
 ) -> list[Beam]:
     """The best sequences found for one instruction, best first.
 
@@ -46,6 +48,7 @@ def beam_search(
         size: sequences kept at each step, at least 1.
         length_penalty: 0 compares whole probabilities, 1 the mean log probability a token.
         kind: text, or another kind that ends with END.
+        progress: told after every step; an exception it raises ends the search.
 
     Raises:
         ConfigError: `size` is less than 1, the prefix holds several instructions, or the kind has no END.
@@ -89,6 +92,8 @@ def beam_search(
                     )
                 )
         finished = sorted(finished, key=lambda beam: -beam.score)[:size]
+        if progress is not None:
+            progress(step + 1, limit)
         open_ones = (~ending).nonzero()[:size, 0]
         if len(open_ones) == 0 or _settled(finished, best[open_ones], limit, size, length_penalty):
             break
@@ -99,7 +104,8 @@ def beam_search(
         if step:
             cache.reorder(parents[rows])
         x = model.embed(tokens[rows, None], kind, step + 1, conditioning)
-        states = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)[:, 0]
+        states = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)
+        states = model.grounded(states, kind, step + 1, conditioning)[:, 0]
     return finished
 
 

@@ -101,7 +101,8 @@ def generate(
         if step + 1 == limit or not running.any():
             break
         x = model.embed(tokens[:, step : step + 1], kind, step + 1, conditioning)
-        states = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)[:, 0]
+        states = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)
+        states = model.grounded(states, kind, step + 1, conditioning)[:, 0]
     taken = tokens[:, : step + 1]
     lengths = ((taken != PAD) & (taken != END)).sum(1)
     return Generated(tokens=taken, probabilities=probabilities[:, : step + 1], lengths=lengths)

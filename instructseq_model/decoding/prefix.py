@@ -59,7 +59,8 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
     x = model.embed(model.begin_tokens(rows), OutputKind.MAP, 0, conditioning)
     states, own = model.transformer(x, past=past, mask=mask[:, None, None])
     past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
-    return DecodingPrefix(past, mask, conditioning, states[:, 0])
+    begin = model.grounded(states, OutputKind.MAP, 0, conditioning)[:, 0]
+    return DecodingPrefix(past, mask, conditioning, begin)
 
 
 def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:
