@@ -1,0 +1,261 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+
+from instructseq_model.errors import CheckpointError, ConfigError, ImageError, InstructionError
+from instructseq_model.label_sets import label_set
+from instructseq_model.model import build_random
+from instructseq_model.model_config import ModelConfig, load_model_config
+from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
+from instructseq_model.perception import Perception, Task
+from instructseq_model.text import TextTokenizer
+from instructseq_model.transformer import TransformerConfig
+from instructseq_model.vocabulary import OutputKind
+from instructseq_model.vqvae import VQVAEConfig
+
+HOUSEHOLD = load_model_config(Path(__file__).parents[2] / "config" / "household.yaml")
+TINY = replace(
+    HOUSEHOLD,
+    image_size=56,  # 4 x 4 cells
+    transformer=TransformerConfig(layers=1, width=32, heads=2),
+    vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
+    text_size=60,
+    max_text_tokens=5,
+)
+KIND = {
+    Task.SEMANTIC: OutputKind.MAP,
+    Task.SEGMENTATION: OutputKind.MAP,
+    Task.DETECTION: OutputKind.BOXES,
+    Task.CAPTION: OutputKind.TEXT,
+}
+
+
+def perceiver_of(config: ModelConfig) -> Perceiver:
+    """A perceiver with random weights, those of the encoders included."""
+    torch.manual_seed(0)
+    model = build_random(config)
+    with torch.no_grad():
+        model.sequence.head.weight.mul_(20)
+    words = {f"w{number}": number for number in range(config.text_size)}
+    model.tokenizer = TextTokenizer(Tokenizer(WordLevel(words, unk_token="w0")))
+    return Perceiver(model)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Perceiver:
+    return perceiver_of(TINY)
+
+
+@pytest.fixture
+def perceiver(shared: Perceiver) -> Iterator[Perceiver]:
+    """With empty caches."""
+    yield Perceiver(shared.model)
+    shared.model.config = TINY
+
+
+def picture(width: int = 40, height: int = 30, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def check(found: Perception, task: Task, width: int, height: int) -> None:
+    """Shapes, types and ranges that hold whatever the model says."""
+    assert (found.task, found.kind, found.size_wh) == (task, KIND[task], (width, height))
+    assert 0 <= found.score <= 1
+    assert sum(found.kind_probabilities.values()) == pytest.approx(1)
+    assert set(found.timings) == {"encode", "decode", "aggregate", "total"}
+    for box in found.boxes:
+        assert 0 <= box.x1 <= box.x2 <= width
+        assert 0 <= box.y1 <= box.y2 <= height
+        assert 0 <= box.score <= 1
+    if found.confidence is not None:
+        assert (found.confidence.shape, found.confidence.dtype) == ((height, width), np.float32)
+        assert 0 <= found.confidence.min() <= found.confidence.max() <= 1
+    maps = task in (Task.SEMANTIC, Task.SEGMENTATION)
+    assert (found.mask is not None) == (found.colour_map is not None) == maps
+    assert (found.confidence is None) == (found.caption is not None) == (task is Task.CAPTION)
+    assert (found.label_set is not None) == (task is Task.SEMANTIC)
+    if found.mask is not None and found.colour_map is not None:
+        assert found.mask.shape == (height, width)
+        assert (found.colour_map.shape, found.colour_map.dtype) == ((height, width, 3), np.uint8)
+        assert found.mask.dtype == np.uint8
+        most = 1 if found.label_set is None else found.label_set.unlabelled
+        assert found.mask.max() <= most
+
+
+@pytest.mark.parametrize("fit", ["stretch", "letterbox"])
+@pytest.mark.parametrize("size", [(1, 1), (33, 700), (40, 30)])
+@pytest.mark.parametrize("task", list(Task))
+def test_every_task_gives_what_belongs_to_it_on_any_size(
+    perceiver: Perceiver, task: Task, size: tuple[int, int], fit: str
+) -> None:
+    perceiver.model.config = replace(TINY, fit=fit)
+    found = perceiver(picture(*size), "mark the mug", task=task, label_set="household", samples=2)
+    check(found, task, *size)
+    if found.agreement is not None:
+        assert found.agreement.shape == size[::-1]
+        assert 0 < found.agreement.min() <= found.agreement.max() <= 1
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_default_model_perceives_at_its_full_size(household: Perceiver, task: Task) -> None:
+    check(household(picture(64, 48), "find the mug", task=task.value, label_set="household"), task, 64, 48)
+
+
+@pytest.fixture(scope="module")
+def household() -> Perceiver:
+    return perceiver_of(replace(HOUSEHOLD, max_text_tokens=6))
+
+
+def test_referring_mask_is_where_the_colour_map_is_painted_and_its_box_surrounds_it(perceiver: Perceiver) -> None:
+    found = perceiver(picture(), "mark the mug", task=Task.SEGMENTATION)
+    assert found.mask is not None
+    assert found.colour_map is not None
+    assert np.array_equal(found.colour_map.any(-1), found.mask.astype(bool))
+    rows, columns = np.nonzero(found.mask)
+    expected = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) else []
+    assert [box.xyxy for box in found.boxes] == expected
+
+
+def test_semantic_colours_are_those_of_the_classes(perceiver: Perceiver) -> None:
+    found = perceiver(picture(), "all classes", task=Task.SEMANTIC, label_set="household")
+    assert found.label_set == label_set("household")
+    assert found.colour_map is not None
+    assert np.array_equal(found.colour_map, label_set("household").all_colours[found.mask])
+
+
+def test_left_to_itself_the_model_takes_the_most_probable_kind(perceiver: Perceiver) -> None:
+    found = perceiver(picture(), "do something", label_set="household")
+    assert found.kind.value == max(found.kind_probabilities, key=lambda kind: found.kind_probabilities[kind])
+    check(found, found.task, 40, 30)
+
+
+def test_equal_arguments_give_equal_results_and_another_seed_another(perceiver: Perceiver) -> None:
+    def confidence(seed: int | None) -> Any:
+        found = Perceiver(perceiver.model)(picture(), "the mug", task="segmentation", samples=3, seed=seed)
+        return found.confidence
+
+    assert np.array_equal(confidence(4), confidence(4))
+    assert np.array_equal(confidence(None), confidence(0))
+    assert not np.array_equal(confidence(4), confidence(5))
+
+
+@pytest.mark.parametrize("instruction", ["", "  \n", "x" * 10_001, "mug \udcff", 3])
+def test_what_is_no_instruction_is_refused(perceiver: Perceiver, instruction: Any) -> None:
+    with pytest.raises(InstructionError, match=";"):
+        perceiver(picture(), instruction)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((1, 20000, 3), np.uint8),
+        None,
+    ],
+)
+def test_what_is_no_image_is_refused(perceiver: Perceiver, image: Any) -> None:
+    with pytest.raises(ImageError):
+        perceiver(image, "find the mug")
+
+
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"samples": 33}, {"task": "dance"}, {"temperature": -1.0}])
+def test_arguments_out_of_range_are_refused_by_name(perceiver: Perceiver, wrong: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"task": "detection"} | wrong
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        perceiver(picture(), "find the mug", **arguments)
+
+
+@pytest.mark.parametrize("name", ["coco_stuff", "nonsense"])
+def test_label_set_that_the_model_does_not_know_is_refused(perceiver: Perceiver, name: str) -> None:
+    with pytest.raises(InstructionError, match="it knows household"):
+        perceiver(picture(), "everything", task="semantic", label_set=name)
+
+
+@pytest.mark.parametrize("device", ["toaster", "meta", "cuda:99"])
+def test_device_that_does_not_exist_is_refused_before_anything_is_read(device: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device"):
+        Perceiver.load(tmp_path, device=device)
+
+
+def test_missing_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        Perceiver.load(tmp_path / "none")
+
+
+def test_caption_without_a_tokenizer_is_refused(perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perceiver.model, "tokenizer", None)
+    with pytest.raises(CheckpointError, match="tokenizer"):
+        perceiver(picture(), "describe", task="caption")
+
+
+class Calls:
+    """Counts how often a module runs."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.count = 0
+        self.hook = module.register_forward_pre_hook(self._called)
+
+    def _called(self, *_: Any) -> None:
+        self.count += 1
+
+
+def test_frame_is_encoded_once_for_all_instructions_and_instruction_once_for_all_frames(perceiver: Perceiver) -> None:
+    seen, read = Calls(perceiver.model.vision), Calls(perceiver.model.instruction.model)
+    for seed in (0, 1):
+        for instruction in ("find the mug", "find the lamp", "find the mug"):
+            perceiver(picture(seed=seed), instruction, task="detection")
+    seen.hook.remove()
+    read.hook.remove()
+    assert (seen.count, read.count) == (2, 2)
+
+
+def test_cached_answers_equal_fresh_ones(perceiver: Perceiver) -> None:
+    perceiver(picture(), "find the lamp", task="detection")
+    perceiver(picture(), "find the mug", task="caption")
+    cached = perceiver(picture(), "find the mug", task="detection")
+    fresh = Perceiver(perceiver.model)(picture(), "find the mug", task="detection")
+    assert cached.boxes == fresh.boxes
+
+
+def test_images_of_equal_bytes_and_other_shape_are_told_apart(perceiver: Perceiver) -> None:
+    image = picture(40, 30)
+    for one in (image, image.reshape(40, 30, 3)):
+        check(perceiver(one, "mug", task="segmentation"), Task.SEGMENTATION, one.shape[1], one.shape[0])
+
+
+def test_caches_are_bounded(perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instructseq_model.perceiver.INSTRUCTIONS_HELD", 3)
+    for seed in range(5):
+        perceiver(picture(seed=seed), f"find mug {seed}", task="detection")
+    assert INSTRUCTIONS_HELD > 3
+    assert len(perceiver._frames) == FRAMES_HELD
+    assert list(perceiver._instructions) == ["find mug 2", "find mug 3", "find mug 4"]
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_progress_is_told_and_may_stop_the_work_without_harm(perceiver: Perceiver, task: Task) -> None:
+    told: list[tuple[str, float]] = []
+
+    def stop(stage: str, share: float) -> None:
+        told.append((stage, share))
+        if stage == "decode":
+            raise InterruptedError
+
+    arguments: dict[str, Any] = {"task": task, "label_set": "household"}
+    with pytest.raises(InterruptedError):
+        perceiver(picture(), "mug", progress=stop, **arguments)
+    assert told[0] == ("encode", 0.0)
+    told.clear()
+    perceiver(picture(), "mug", progress=lambda stage, share: told.append((stage, share)), **arguments)
+    shares = [share for stage, share in told if stage == "decode"]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] <= 1
