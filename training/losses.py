@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from instructseq_model.decoding.prefix import kind_log_masses
 from instructseq_model.grounding import Grounding
 from instructseq_model.sequence_model import InstructionPrefix, SequenceModel
 from instructseq_model.transformer import KeyValues
@@ -17,7 +18,7 @@ from instructseq_training.config import LossConfig
 def batch_losses(
     model: SequenceModel, batch: Batch, config: LossConfig, *, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "heat".
+    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat".
 
     Args:
         model: in training mode, under autocast if wanted.
@@ -28,6 +29,7 @@ def batch_losses(
     image = model.encode_image(batch.features)
     instruction = model.encode_instruction(image, batch.states, batch.lengths)
     losses: dict[str, Tensor] = {}
+    kinds: list[Tensor] = []
     for kind, outputs in batch.outputs.items():
         part = select_rows(instruction, outputs.rows)
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
@@ -35,6 +37,8 @@ def batch_losses(
             inputs[:, 1:] = corrupted(inputs[:, 1:], rate=config.corruption, generator=generator)
         logits = model.logits(image, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing)
+        kinds.append(kind_loss(model, logits[:, 0], kind))
+    losses["kind"] = torch.cat(kinds).mean()
     if model.grounding is not None and instruction.heat is not None and bool(batch.refers.any()):
         logits = instruction.heat[batch.refers]
         losses["heat"] = heat_loss(model.grounding, logits, batch.heat[batch.refers])
@@ -43,8 +47,17 @@ def batch_losses(
 
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:
     """The loss to descend."""
-    weights = {"map": config.map, "boxes": config.boxes, "text": config.text, "heat": config.heat}
+    weights = {"map": config.map, "boxes": config.boxes, "text": config.text, "kind": config.kind, "heat": config.heat}
     return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+
+
+def kind_loss(model: SequenceModel, first: Tensor, kind: OutputKind) -> Tensor:
+    """Cross-entropy of the kind of output, by probability mass at BEGIN: R values, from R x V logits of the first step.
+
+    Among the 256 tokens of a map the first hardly counts, and yet it decides what the others are.
+    """
+    masses = kind_log_masses(model, first.float())
+    return masses.logsumexp(-1) - masses[:, list(OutputKind).index(kind)]
 
 
 def token_loss(

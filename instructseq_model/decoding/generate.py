@@ -87,6 +87,8 @@ def generate(
     states = prefix.begin.repeat_interleave(samples, 0)  # B x D
     for step in range(limit):
         logits = _open_logits(model, choices, states, step, longest)
+        if kind is OutputKind.BOXES and sampling.temperature == 0:
+            logits = settled_end(logits, bins=len(choices.ids))
         noise = None
         if sampling.temperature > 0:
             noise = noise_rows(seed=seed, samples=numbers, position=step, size=choices.size).repeat(instructions, 1)
@@ -106,6 +108,28 @@ def generate(
     taken = tokens[:, : step + 1]
     lengths = ((taken != PAD) & (taken != END)).sum(1)
     return Generated(tokens=taken, probabilities=probabilities[:, : step + 1], lengths=lengths)
+
+
+def settled_end(logits: Tensor, *, bins: int) -> Tensor:
+    """Decide greedily between END and a further box by their probabilities: B x C in and out.
+
+    A coordinate's probability is spread over many bins, so END would win against each of them where all of them together
+    are more probable.
+
+    Args:
+        logits: B x C; C = bins + 1, END last, or C with END already forbidden.
+        bins: number of coordinate bins.
+    """
+    if logits.shape[-1] == bins:
+        return logits
+    ending = logits[:, bins:] > logits[:, :bins].logsumexp(-1, keepdim=True)  # B x 1
+    return torch.cat(
+        [
+            logits[:, :bins].masked_fill(ending, float("-inf")),
+            logits[:, bins:].masked_fill(~ending, float("-inf")),
+        ],
+        -1,
+    )
 
 
 def near_probability(logits: Tensor, picked: Tensor, *, bins: int) -> Tensor:

@@ -64,14 +64,23 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
 
 
 def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:
-    """Probability mass of the three ranges at the first step, each R; they sum to 1.
+    """Probability mass of the three ranges at the first step, each R; they sum to 1."""
+    probability = kind_log_masses(model, model.head(begin).float()).softmax(-1)  # R x 3
+    return {kind: probability[:, index] for index, kind in enumerate(OutputKind)}
+
+
+def kind_log_masses(model: SequenceModel, logits: Tensor) -> Tensor:
+    """Logarithms of the masses of the kinds' ranges, in `OutputKind`'s order and up to one constant a row: R x 3.
 
     END as a first token says "no box": it counts as boxes.
+
+    Args:
+        model: whose vocabulary it is.
+        logits: R x V, of the first step.
     """
-    vocabulary = model.config.vocabulary
-    probability = model.head(begin).float().softmax(-1)  # R x V
-    ranges = {kind: vocabulary.range_of(kind) for kind in OutputKind}
-    mass = {kind: probability[:, ids.start : ids.stop].sum(-1) for kind, ids in ranges.items()}
-    mass[OutputKind.BOXES] = mass[OutputKind.BOXES] + probability[:, END]
-    total = sum(mass.values())
-    return {kind: value / total for kind, value in mass.items()}
+    masses = []
+    for kind in OutputKind:
+        ids = model.config.vocabulary.range_of(kind)
+        mass = logits[:, ids.start : ids.stop].logsumexp(-1)
+        masses.append(torch.logaddexp(mass, logits[:, END]) if kind is OutputKind.BOXES else mass)
+    return torch.stack(masses, -1)

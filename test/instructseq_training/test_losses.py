@@ -9,7 +9,7 @@ from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vocabulary import END, PAD, OutputKind
 from instructseq_training.batches import Batcher, Outputs
 from instructseq_training.config import BatchConfig, LossConfig
-from instructseq_training.losses import batch_losses, heat_loss, smoothed_positions, token_loss
+from instructseq_training.losses import batch_losses, heat_loss, kind_loss, smoothed_positions, token_loss
 
 CONFIG = BatchConfig(frames=1, referring_maps=1, semantic_maps=1, boxes=1, captions=1, grounding=1, low_precision=False)
 
@@ -64,7 +64,19 @@ def test_a_right_heat_costs_next_to_nothing_and_a_wrong_one_much(model: Sequence
 def test_all_losses_are_there_and_reach_every_weight(model: SequenceModel, batcher: Batcher) -> None:
     batch = batcher.batch(0, CONFIG)
     losses = batch_losses(model, batch, LossConfig(), generator=torch.Generator().manual_seed(0))
-    assert set(losses) == {"map", "boxes", "text", "heat"}
+    assert set(losses) == {"map", "boxes", "text", "kind", "heat"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert without == []
+
+
+def test_the_kind_loss_is_the_mass_of_the_kinds_range_by_hand(model: SequenceModel) -> None:
+    vocabulary = model.config.vocabulary
+    first = torch.randn(2, vocabulary.size, generator=torch.Generator().manual_seed(2))
+    probability = first.softmax(-1)
+    ids = vocabulary.position_range
+    boxes = probability[:, ids.start : ids.stop].sum(-1) + probability[:, END]
+    others = probability[:, vocabulary.text_range.start : vocabulary.text_range.stop].sum(-1)
+    maps = probability[:, vocabulary.visual_range.start : vocabulary.visual_range.stop].sum(-1)
+    expected = -(boxes / (boxes + others + maps)).log()
+    assert torch.allclose(kind_loss(model, first, OutputKind.BOXES), expected, atol=1e-5)
