@@ -136,7 +136,7 @@ def read_caption(model: InstructSeq, prefix: DecodingPrefix, request: Request, t
     if model.tokenizer is None:
         raise CheckpointError("this model has no caption tokenizer; load a trained checkpoint")
     began = time.perf_counter()
-    best = beam_search(model.sequence, prefix, size=BEAM_SIZE)[0]
+    best = beam_search(model.sequence, prefix, size=BEAM_SIZE, progress=request.progress)[0]
     timings["decode"] = time.perf_counter() - began
     first, size = model.config.sequence.vocabulary.text_range.start, model.tokenizer.size
     caption = model.tokenizer.decode([token - first for token in best.tokens if token - first < size])

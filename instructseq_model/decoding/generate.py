@@ -113,7 +113,7 @@ def generate(
 def settled_end(logits: Tensor, *, bins: int) -> Tensor:
     """Decide greedily between END and a further box by their probabilities: B x C in and out.
 
-    A coordinate's probability is spread over many bins, so END would win against each of them where all of them together
+    A coordinate's probability is spread over many bins: END would win against each of them where all of them together
     are more probable.
 
     Args:

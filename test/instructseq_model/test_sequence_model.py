@@ -7,7 +7,7 @@ from torch import Tensor
 
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding import GroundingConfig
-from instructseq_model.sequence_model import SequenceConfig, SequenceModel, grid_positions
+from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.transformer import TransformerConfig, causal_mask
 from instructseq_model.vocabulary import BEGIN, OutputKind, Vocabulary
 
@@ -36,7 +36,8 @@ def test_cached_steps_equal_the_teacher_forced_pass(scene: Any, kind: OutputKind
     states = [prefix.begin]
     for step in range(1, tokens.shape[1]):
         x = model.embed(tokens[:, step - 1 : step], kind, step, prefix.conditioning)
-        states.append(model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)[:, 0])
+        new = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)
+        states.append(model.grounded(new, kind, step, prefix.conditioning)[:, 0])
     torch.testing.assert_close(model.head(torch.stack(states, 1)), whole, atol=1e-4, rtol=1e-4)
 
 
@@ -74,7 +75,8 @@ def test_prefix_and_outputs_equal_one_dense_pass_with_an_explicit_mask(scene: An
     image, read = scene.image(), scene.instructions(0)
     of_image = model.image_projection(scene.features) + model.image_positions + model.segments[0]
     of_text = model.instruction_projection(scene.states[:1]) + model.instruction_positions[:5] + model.segments[1]
-    of_output = model.embed(tokens, kind, 0, scene.prefix(0).conditioning)
+    conditioning = scene.prefix(0).conditioning
+    of_output = model.embed(tokens, kind, 0, conditioning)
     x = torch.cat([of_image, of_text, of_output], 1)
     mask = causal_mask(x.shape[1], x.shape[1], x.device)
     if model.config.transformer.prefix_attention == "block":
@@ -83,7 +85,8 @@ def test_prefix_and_outputs_equal_one_dense_pass_with_an_explicit_mask(scene: An
     states, _ = model.transformer(x, mask=mask)
     torch.testing.assert_close(image.states, states[:, :9], atol=1e-4, rtol=1e-4)
     whole = model.logits(image, read, tokens, kind)
-    torch.testing.assert_close(whole, model.head(states[:, 14:]), atol=1e-4, rtol=1e-4)
+    expected = model.head(model.grounded(states[:, 14:], kind, 0, conditioning))
+    torch.testing.assert_close(whole, expected, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -154,15 +157,6 @@ def test_training_reaches_every_weight_that_a_map_uses(make_scene: Callable[...,
     logits.square().mean().backward()
     unused = {name for name, parameter in scene.model.named_parameters() if parameter.grad is None}
     assert unused == {"box_positions", "text_positions"}
-
-
-def test_grid_positions_hold_the_row_in_one_half_and_the_column_in_the_other() -> None:
-    codes = grid_positions(3, 18).view(3, 3, 18)  # row x column x width; 18 is 2 more than a multiple of 4
-    assert torch.equal(codes[1, :, :8], codes[1, :1, :8].expand(3, -1))
-    assert torch.equal(codes[:, 2, 8:16], codes[:1, 2, 8:16].expand(3, -1))
-    assert torch.equal(codes[1, 2, :8], codes[2, 1, 8:16])
-    assert codes[..., 16:].abs().max() == 0
-    assert len(torch.unique(codes.flatten(0, 1), dim=0)) == 9
 
 
 def test_output_lengths() -> None:
