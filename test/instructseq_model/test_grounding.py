@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from instructseq_model.decoding import GREEDY, generate
+from instructseq_model.decoding import GREEDY, decoding_prefix, generate
 from instructseq_model.errors import ConfigError
-from instructseq_model.grounding import Grounding, GroundingConfig
+from instructseq_model.grounding import Grounding, GroundingConfig, corners, peak_region
 from instructseq_model.vocabulary import OutputKind
 
 
@@ -59,7 +59,7 @@ def test_conditioning_of_a_box_alone_is_that_beside_a_map() -> None:
     assert painted.cells is not None
     assert painted.cells.shape == (4, 9, 8)
     torch.testing.assert_close(boxed.box, painted.box)
-    torch.testing.assert_close(painted.begin, painted.cells[:, 0] + painted.box)
+    torch.testing.assert_close(painted.begin, painted.cells[:, 0] + painted.box[:, 0])
     assert torch.equal(painted.repeated(2).box[5], painted.box[2])
     assert torch.equal(painted.rows(slice(1, 2)).begin, painted.begin[1:2])
 
@@ -69,9 +69,19 @@ def test_half_precision_model_with_grounding_decodes(make_scene: Callable[..., A
     scene.model.bfloat16()
     image = scene.model.encode_image(scene.features.bfloat16())
     read = scene.model.encode_instruction(image, scene.states.bfloat16(), scene.lengths)
-    from instructseq_model.decoding import decoding_prefix
-
     with torch.no_grad():
         prefix = decoding_prefix(scene.model, image, read)
     for kind in OutputKind:
         assert len(generate(scene.model, prefix, kind, sampling=GREEDY).tokens) == 3
+
+
+def test_corners_lie_around_the_region_of_the_peak_and_leave_out_weaker_spots() -> None:
+    heat = torch.full((2, 8, 8), -20.0)
+    heat[0, 2:5, 3:7] = 3
+    heat[0, 3, 4] = 5
+    heat[0, 7, 0] = 4  # does not hang together with the peak
+    heat[1, 6, 1], heat[1, 6, 2], heat[1, 5, 2] = -2, -2.5, -4  # nothing above 0: what comes near the peak
+    region = peak_region(heat)
+    assert region[0].nonzero().tolist() == [[row, column] for row in (2, 3, 4) for column in (3, 4, 5, 6)]
+    assert region[1].nonzero().tolist() == [[6, 1], [6, 2]]
+    assert (8 * corners(region)).tolist() == [[3, 2, 7, 5], [1, 6, 3, 7]]

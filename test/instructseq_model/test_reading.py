@@ -1,0 +1,114 @@
+"""Reading given tokens: the decoding itself is replaced."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from instructseq_model import reading
+from instructseq_model.decoding.generate import Generated
+from instructseq_model.geometry import Placement, letterbox, stretch
+from instructseq_model.label_sets import label_set
+from instructseq_model.palette import NAMED_COLOURS
+from instructseq_model.perception import Task
+from instructseq_model.reading import Request, read_boxes, read_referring, read_semantic
+from instructseq_model.vocabulary import END, PAD, OutputKind, Vocabulary
+
+VOCABULARY = Vocabulary(text_size=5, visual_size=9, position_size=100)
+MODEL: Any = SimpleNamespace(
+    sequence=None, config=SimpleNamespace(sequence=SimpleNamespace(vocabulary=VOCABULARY)), vqvae=None
+)
+FIRST = VOCABULARY.position_range.start
+
+
+def request(task: Task, placement: Placement, samples: int) -> Request:
+    return Request(
+        instruction="find it",
+        kind=OutputKind.BOXES if task is Task.DETECTION else OutputKind.MAP,
+        task=task,
+        placement=placement,
+        samples=samples,
+        temperature=0.0,
+        seed=0,
+        kind_probabilities={},
+    )
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, rows: list[list[int]], probabilities: list[list[float]]) -> None:
+    longest = max(map(len, rows))
+    made = Generated(
+        tokens=torch.tensor([row + [PAD] * (longest - len(row)) for row in rows]),
+        probabilities=torch.tensor([row + [1.0] * (longest - len(row)) for row in probabilities]),
+        lengths=torch.tensor([sum(token not in (END, PAD) for token in row) for row in rows]),
+    )
+    monkeypatch.setattr(reading, "generate", lambda *_, **__: made)
+
+
+def bins(*numbers: int) -> list[int]:
+    return [FIRST + number for number in numbers] + [END]
+
+
+def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    near = bins(10, 40, 29, 59, 50, 40, 69, 59)
+    answers(
+        monkeypatch,
+        [bins(80, 40, 99, 59), near, bins(10, 40, 29, 59, 50, 40, 69, 58)],
+        [[0.9] * 5, [0.5, 0.5, 0.5, 0.5, 0.8, 0.8, 0.8, 0.4, 1.0], [0.1] * 9],
+    )
+    found = read_boxes(MODEL, None, request(Task.DETECTION, letterbox((200, 100), 100), 3), {})  # type: ignore[arg-type]
+    assert [box.score for box in found.boxes] == pytest.approx([0.7, 0.5])
+    # The square holds the 200 x 100 image at half size between y = 25 and 75.
+    assert found.boxes[0].xyxy == pytest.approx((101, 31, 139, 69))
+    assert found.boxes[1].xyxy == pytest.approx((21, 31, 59, 69))
+    assert found.score == pytest.approx(0.6)
+    assert found.confidence is not None
+    assert found.confidence[50, [10, 40, 80, 120]].tolist() == pytest.approx([0, 0.5, 0, 0.7])
+
+
+def test_no_box_scores_what_the_immediate_end_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, [[END], [END], bins(1, 2, 30, 40)], [[0.75], [0.7], [0.9] * 5])
+    found = read_boxes(MODEL, None, request(Task.DETECTION, stretch((20, 10), 100), 3), {})  # type: ignore[arg-type]
+    assert (found.boxes, found.score) == ((), 0.75)
+    assert found.confidence is not None
+    assert found.confidence.max() == 0
+
+
+def maps(monkeypatch: pytest.MonkeyPatch, painted: np.ndarray, probabilities: list[list[float]]) -> None:
+    answers(monkeypatch, [[VOCABULARY.visual_range.start] * 4] * len(painted), probabilities)
+    monkeypatch.setattr(reading, "decode_maps", lambda *_: painted)
+
+
+def test_semantic_samples_vote_and_their_share_is_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    household = label_set("household")
+    ids = np.array([[[0, 1], [2, household.unlabelled]], [[0, 1], [3, 4]], [[5, 1], [3, 4]]])
+    maps(monkeypatch, household.all_colours[ids], [[0.2] * 4, [0.4] * 4, [0.6] * 4])
+    found = read_semantic(MODEL, None, request(Task.SEMANTIC, stretch((4, 4), 8), 3), household, {})  # type: ignore[arg-type]
+    assert found.mask is not None
+    assert found.agreement is not None
+    assert found.confidence is not None
+    assert found.mask[::2, ::2].tolist() == [[0, 1], [3, 4]]
+    assert found.mask.shape == (4, 4)
+    assert found.agreement[::2, ::2] == pytest.approx(np.array([[2, 3], [2, 2]]) / 3)
+    assert found.confidence == pytest.approx(np.full((4, 4), 0.4))
+
+
+def test_referring_takes_the_sample_that_agrees_and_its_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = np.zeros((3, 8, 8, 3), np.uint8)
+    painted[0, :2, :2] = NAMED_COLOURS["red"]
+    painted[1, 4:, 4:] = painted[2, 4:, 4:] = NAMED_COLOURS["green"]
+    maps(monkeypatch, painted, [[0.9] * 4, [0.25] * 4, [0.3] * 4])
+    found = read_referring(MODEL, None, request(Task.SEGMENTATION, stretch((16, 8), 8), 3), {})  # type: ignore[arg-type]
+    assert found.mask is not None
+    assert found.agreement is not None
+    assert found.mask[[1, 1, 6], [1, 12, 12]].tolist() == [0, 0, 1]
+    assert found.score == pytest.approx(0.25)
+    (box,) = found.boxes
+    assert box.x1 == pytest.approx(8, abs=1)
+    assert (box.y1, box.x2, box.y2) == (pytest.approx(4, abs=1), 16, 8)
+    assert found.agreement[0, 0] == pytest.approx(2 / 3)
+    assert found.agreement[7, 15] == pytest.approx(2 / 3)
+    assert found.agreement[3, 15] == 1
