@@ -55,6 +55,16 @@ def referring_masks(painted: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return marked
 
 
+@torch.inference_mode()
+def marked_codes(vqvae: VQVAE) -> Tensor:
+    """Which codes paint a mark rather than background: bool, one a code, by what each alone paints."""
+    patch = vqvae.config.reduction
+    codes = torch.arange(vqvae.config.codes, device=vqvae.codebook.device)[:, None].expand(-1, 9)  # 3 x 3 equal codes
+    middles = [decode_maps(vqvae, part)[:, patch:-patch, patch:-patch] for part in codes.split(256)]
+    share = referring_masks(np.concatenate(middles)).mean((1, 2))
+    return torch.from_numpy(share > 0.5)
+
+
 def class_maps(painted: NDArray[np.uint8], label_set: LabelSet) -> NDArray[np.integer]:
     """Class ids of painted semantic maps by nearest colour: B x H x W, `label_set.unlabelled` for black."""
     return np.stack([nearest_class(one, label_set) for one in painted])

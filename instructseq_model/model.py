@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
+from instructseq_model.maps import marked_codes
 from instructseq_model.model_config import ModelConfig
 from instructseq_model.pretrained import pretrained_source
 from instructseq_model.routing import Router
@@ -43,6 +46,11 @@ class InstructSeq(nn.Module):
         self.config = config
         self.vision, self.instruction, self.sequence = vision, instruction, sequence
         self.vqvae, self.router, self.tokenizer = vqvae, router, tokenizer
+
+    @cached_property
+    def marked_codes(self) -> Tensor:
+        """Which visual codes paint a mark; see `maps.marked_codes`."""
+        return marked_codes(self.vqvae)
 
     @property
     def device(self) -> torch.device:

@@ -23,6 +23,22 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Group:
+    """Choices that mean the same, to be decided on together when the most probable token is taken.
+
+    Probability spread over many tokens of one meaning loses against a single token of another meaning, though the
+    meaning is more probable: coordinate bins against END, all codes of marked regions against black.
+
+    Attributes:
+        members: C, bool, the choices of the group.
+        threshold: smallest probability with which the group wins, in (0, 1].
+    """
+
+    members: Tensor
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Generated:
     """B = R * N sequences, the N samples of one instruction consecutive.
 
@@ -48,6 +64,7 @@ def generate(
     samples: int = 1,
     seed: int = 0,
     first_sample: int = 0,
+    group: Group | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Generated:
@@ -63,6 +80,7 @@ def generate(
         samples: sequences per instruction, N.
         seed: of the noise.
         first_sample: number of the first sample drawn.
+        group: choices decided on together at temperature 0; None means END for boxes, and none for maps.
         limit: stop after so many tokens, finished or not; None decodes whole outputs.
         progress: told after every step; an exception it raises ends the decoding.
 
@@ -72,6 +90,8 @@ def generate(
     if samples < 1 or (limit is not None and limit < 1):
         raise ConfigError(f"samples and limit must be at least 1, got {samples} and {limit}")
     choices = token_range(model, kind)
+    if group is None and choices.kind is OutputKind.BOXES:
+        group = Group(members=torch.arange(choices.size) == len(choices.ids), threshold=0.5)
     longest = model.config.output_length(kind)
     limit = longest if limit is None else min(limit, longest)
     instructions = prefix.begin.shape[0]
@@ -87,12 +107,13 @@ def generate(
     states = prefix.begin.repeat_interleave(samples, 0)  # B x D
     for step in range(limit):
         logits = _open_logits(model, choices, states, step, longest)
-        if kind is OutputKind.BOXES and sampling.temperature == 0:
-            logits = settled_end(logits, bins=len(choices.ids))
+        decided = logits if group is None or sampling.temperature > 0 else decide_group(logits, group)
         noise = None
         if sampling.temperature > 0:
             noise = noise_rows(seed=seed, samples=numbers, position=step, size=choices.size).repeat(instructions, 1)
-        picked, probability = choose(logits, noise, sampling)
+        picked, probability = choose(decided, noise, sampling)
+        if decided is not logits:
+            probability = logits.softmax(-1).gather(1, picked[:, None])[:, 0]
         if kind is OutputKind.BOXES:
             probability = near_probability(logits, picked, bins=len(choices.ids))
         tokens[:, step] = torch.where(running, choices.tokens(picked), PAD)
@@ -110,26 +131,12 @@ def generate(
     return Generated(tokens=taken, probabilities=probabilities[:, : step + 1], lengths=lengths)
 
 
-def settled_end(logits: Tensor, *, bins: int) -> Tensor:
-    """Decide greedily between END and a further box by their probabilities: B x C in and out.
-
-    A coordinate's probability is spread over many bins: END would win against each of them where all of them together
-    are more probable.
-
-    Args:
-        logits: B x C; C = bins + 1, END last, or C with END already forbidden.
-        bins: number of coordinate bins.
-    """
-    if logits.shape[-1] == bins:
-        return logits
-    ending = logits[:, bins:] > logits[:, :bins].logsumexp(-1, keepdim=True)  # B x 1
-    return torch.cat(
-        [
-            logits[:, :bins].masked_fill(ending, float("-inf")),
-            logits[:, bins:].masked_fill(~ending, float("-inf")),
-        ],
-        -1,
-    )
+def decide_group(logits: Tensor, group: Group) -> Tensor:
+    """Leave open only the group or only the rest, by their probabilities as wholes: B x C in and out."""
+    members = group.members.to(logits.device)
+    inside = logits.masked_fill(~members, float("-inf")).logsumexp(-1)  # B
+    wins = (inside - logits.logsumexp(-1)).exp() >= group.threshold
+    return logits.masked_fill(wins[:, None] != members, float("-inf"))
 
 
 def near_probability(logits: Tensor, picked: Tensor, *, bins: int) -> Tensor:

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, decode_maps, encode_maps, referring_masks
+from instructseq_model.maps import class_maps, decode_maps, encode_maps, marked_codes, referring_masks
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.vqvae import VQVAE, VQVAEConfig
 
@@ -36,3 +36,13 @@ def test_painted_classes_are_read_back() -> None:
     ids = np.arange(household.unlabelled + 1)[None]
     painted = paint(ids, household)
     assert np.array_equal(class_maps(painted[None], household)[0], ids)
+
+
+def test_a_code_is_marked_if_what_it_paints_alone_is() -> None:
+    torch.manual_seed(0)
+    vqvae = VQVAE(VQVAEConfig(resolution=32, channels=4, multipliers=(1, 2), blocks=1, codes=8, patch=4)).eval()
+    expected = []
+    for code in range(8):
+        middle = decode_maps(vqvae, torch.full((1, 9), code))[:, 8:16, 8:16]
+        expected.append(bool(referring_masks(middle).mean() > 0.5))
+    assert marked_codes(vqvae).tolist() == expected

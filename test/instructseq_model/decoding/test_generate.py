@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from instructseq_model.decoding import GREEDY, Sampling, generate, kind_probabilities
-from instructseq_model.decoding.generate import near_probability
+from instructseq_model.decoding.generate import Group, decide_group, near_probability
 from instructseq_model.errors import ConfigError
 from instructseq_model.vocabulary import BEGIN, END, PAD, OutputKind
 
@@ -125,3 +125,31 @@ def test_coordinate_probability_adds_up_the_bins_nearby() -> None:
     logits = torch.full((2, 41), 1 / 41).log()  # 40 bins and END, all equally probable
     found = near_probability(logits, torch.tensor([3, 40]), bins=40)
     assert found.tolist() == pytest.approx([14 / 41, 1 / 41], abs=1e-6)  # bins 0 to 13; END alone
+
+
+def test_a_group_wins_by_its_probability_as_a_whole() -> None:
+    probabilities = torch.tensor([[0.4, 0.2, 0.2, 0.2], [0.7, 0.1, 0.1, 0.1]])
+    members = torch.tensor([False, True, True, True])
+    decided = decide_group(probabilities.log(), Group(members=members, threshold=0.5))
+    assert decided.isfinite().tolist() == [[False, True, True, True], [True, False, False, False]]
+    low = decide_group(probabilities.log(), Group(members=members, threshold=0.25))
+    assert low.isfinite().tolist() == [[False, True, True, True]] * 2
+
+
+def test_a_forbidden_member_leaves_the_rest_open() -> None:
+    logits = torch.tensor([[0.0, 1.0, float("-inf")]])
+    decided = decide_group(logits, Group(members=torch.tensor([False, False, True]), threshold=0.5))
+    assert torch.equal(decided, logits)
+
+
+def test_greedy_end_keeps_the_probability_that_the_model_gave_it(make_scene: Callable[..., Any]) -> None:
+    scene = make_scene()
+    with torch.no_grad():
+        scene.model.head.bias[END] += 8
+        logits = scene.model.head(scene.prefix().begin)
+    made = generate(scene.model, scene.prefix(), OutputKind.BOXES, sampling=GREEDY)
+    of_end = logits[:, [*scene.model.config.vocabulary.position_range, END]].softmax(-1)[:, -1]
+    ended = made.tokens[:, 0] == END
+    assert ended.any()
+    torch.testing.assert_close(made.probabilities[ended, 0], of_end[ended], atol=1e-5, rtol=1e-4)
+    assert made.probabilities[ended, 0].max() < 1
