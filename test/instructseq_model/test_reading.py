@@ -20,7 +20,10 @@ from instructseq_model.vocabulary import END, PAD, OutputKind, Vocabulary
 
 VOCABULARY = Vocabulary(text_size=5, visual_size=9, position_size=100)
 MODEL: Any = SimpleNamespace(
-    sequence=None, config=SimpleNamespace(sequence=SimpleNamespace(vocabulary=VOCABULARY)), vqvae=None
+    sequence=None,
+    config=SimpleNamespace(sequence=SimpleNamespace(vocabulary=VOCABULARY)),
+    vqvae=None,
+    marked_codes=None,
 )
 FIRST = VOCABULARY.position_range.start
 
