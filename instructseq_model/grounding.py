@@ -4,7 +4,7 @@ An addition to the paper's plain form (`SequenceConfig.grounding`; None gives th
 instruction meet in the transformer's prefix; here a bilinear form between the image's cells, each split into finer
 subcells, and the instruction's state gives a logit for "belongs to what was said". Output tokens see the logits of the
 cell they are about to paint, and boxes see the map's profile along both axes. Trained directly on masks, it learns to
-point long before a token sequence would; docs/design.md has the ablation.
+point long before a token sequence would; docs/design.md says what was seen.
 """
 
 from __future__ import annotations
