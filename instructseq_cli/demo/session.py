@@ -123,9 +123,9 @@ class _Stage:
             self._spin(0.1)
 
     def settle(self) -> None:
-        """Take in what is still on its way: large images may arrive after the perception that they belong to."""
-        end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end and self._awaits_images():
+        """Take in what is still on its way: the other topics may come after the perception that they belong to."""
+        start = time.monotonic()
+        while (waited := time.monotonic() - start) < SETTLE_SECONDS and (waited < 1.0 or self._awaits_images()):
             self._spin(0.1)
 
     def _awaits_images(self) -> bool:
