@@ -163,9 +163,13 @@ class _Stage:
 
     def _spin(self, seconds: float) -> None:
         import rclpy
+        from rclpy.executors import ExternalShutdownException
 
         self._process.check()
-        rclpy.spin_once(self._node, timeout_sec=seconds)
+        try:
+            rclpy.spin_once(self._node, timeout_sec=seconds)
+        except ExternalShutdownException:
+            raise NodeError("the demo was told to stop before it was done: run it again") from None
 
     def _new_answers(self, act: Act, ask: Ask) -> list[Answer]:
         """The answers to this instruction among the arrivals since the last call."""
