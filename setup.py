@@ -15,6 +15,7 @@ setup(
     package_data={
         "": ["py.typed"],
         "instructseq_model": ["data/**"],
+        "instructseq_cli": ["demo/*.j2"],
         "instructseq_ros": ["data/**"],
         "instructseq_training": ["**/*.yaml", "**/*.txt", "**/*.json"],
     },
