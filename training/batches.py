@@ -16,6 +16,7 @@ from torch import Tensor
 
 from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.label_sets import label_set
+from instructseq_model.maps import encode_maps
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceConfig
@@ -196,12 +197,9 @@ class Batcher:
 
     def map_tokens(self, maps: list[NDArray[np.uint8]]) -> Tensor:
         """Vocabulary ids of painted maps, R x G*G."""
-        pixels = (
-            torch.from_numpy(np.stack(maps)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        )  # R x 3 x S x S
-        codes = self.vqvae.encode(pixels)
+        codes = encode_maps(self.vqvae, np.stack(maps))
         # The clone is a tensor that training may hold on to; the encoder's own come from inference mode.
-        return codes.flatten(1).clone() + self.sequence.vocabulary.visual_range.start
+        return codes.clone() + self.sequence.vocabulary.visual_range.start
 
     def box_tokens(self, example: Example) -> list[int]:
         """Vocabulary ids of an example's boxes, END included."""

@@ -16,6 +16,7 @@ from instructseq_model.decoding import GREEDY, beam_search, decoding_prefix, gen
 from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.label_sets import label_set
 from instructseq_model.maps import class_maps, decode_maps, referring_masks
+from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
@@ -33,13 +34,6 @@ from instructseq_training.examples import (
 )
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
-
-EXPECTED_KIND = {
-    Task.SEMANTIC: OutputKind.MAP,
-    Task.SEGMENTATION: OutputKind.MAP,
-    Task.DETECTION: OutputKind.BOXES,
-    Task.CAPTION: OutputKind.TEXT,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +74,7 @@ def evaluate_frames(
         rows = decoding_prefix(model, image, prefix)
         chosen = kind_probabilities(model, rows.begin)
         for row, example in enumerate(examples):
-            expected = EXPECTED_KIND[example.task]
+            expected = KIND_OF_TASK[example.task]
             right_kind.append(max(chosen, key=lambda kind: float(chosen[kind][row])) is expected)
             if example.task is Task.CAPTION:
                 best = beam_search(model, rows.row(row), size=3)[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from instructseq_model.sequence_model import SequenceModel
@@ -30,10 +29,9 @@ class TokenRange:
 
     def logits(self, model: SequenceModel, states: Tensor) -> Tensor:
         """Logits of the choices only, B x size, float32, from normed states B x D."""
-        weight, bias = model.head.weight, model.head.bias
-        logits = F.linear(states, weight[self.ids.start : self.ids.stop], bias[self.ids.start : self.ids.stop])
+        logits = model.head_of(states, self.ids)
         if self.ends:
-            logits = torch.cat([logits, F.linear(states, weight[END : END + 1], bias[END : END + 1])], -1)
+            logits = torch.cat([logits, model.head_of(states, range(END, END + 1))], -1)
         return logits.float()
 
     def tokens(self, choices: Tensor) -> Tensor:

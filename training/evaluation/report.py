@@ -18,7 +18,13 @@ from instructseq_model.perception import Perception, Task
 from instructseq_training.evaluation.boxes import accuracy_at_iou, exact_set_accuracy
 from instructseq_training.evaluation.captions import bleu
 from instructseq_training.evaluation.cases import Case
-from instructseq_training.evaluation.masks import confusion_matrix, mean_iou, overall_iou, referring_scores
+from instructseq_training.evaluation.masks import (
+    confusion_matrix,
+    mean_iou,
+    overall_iou,
+    pixel_accuracy,
+    referring_scores,
+)
 from instructseq_training.scenes.shards import read_shard
 
 Box = tuple[float, float, float, float]
@@ -133,8 +139,11 @@ def _semantic_scores(pairs: list[tuple[Case, Answer]]) -> dict[str, float | int]
         assert case.classes is not None
         given = np.full(case.classes.shape, known.unlabelled) if answer.classes is None else answer.classes
         matrix += confusion_matrix(given, case.classes, classes=len(known.names))
-    right = float(np.trace(matrix[:, :-1]) / matrix.sum())
-    return {"semantic_miou": mean_iou(matrix), "pixel_accuracy": right, "semantic_count": len(pairs)}
+    return {
+        "semantic_miou": mean_iou(matrix),
+        "pixel_accuracy": pixel_accuracy(matrix),
+        "semantic_count": len(pairs),
+    }
 
 
 def _answer(perception: Perception) -> Answer:
