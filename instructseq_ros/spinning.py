@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import rclpy
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import Executor, MultiThreadedExecutor
 from rclpy.node import Node
 
 STOP_SECONDS = 0.2
@@ -28,11 +29,25 @@ def spin_until_stopped(node: Node, *, threads: int, stop: Callable[[], None]) ->
     with _stop_signals() as asked_to_stop:
         try:
             while rclpy.ok() and not asked_to_stop.is_set():
-                executor.spin_once(timeout_sec=STOP_SECONDS)
+                spin_once(executor, STOP_SECONDS)
         finally:
             stop()
             executor.shutdown()
             node.destroy_node()
+
+
+def spin_once(executor: Executor, seconds: float) -> None:
+    """Wait for work and hand it out.
+
+    A subscription that one thread destroys while another collects what to wait for ends in `InvalidHandle` (rclpy
+    issues 1142 and 1206). Nothing is lost by it: the next round collects anew, without the subscription.
+
+    Args:
+        executor: with its nodes.
+        seconds: longest wait.
+    """
+    with suppress(InvalidHandle):
+        executor.spin_once(timeout_sec=seconds)
 
 
 @contextmanager

@@ -157,8 +157,10 @@ class Robot:
             thread.start()
 
     def _spin(self, executor: Any) -> None:
+        from instructseq_ros.spinning import spin_once
+
         while not self._stopped.is_set():
-            executor.spin_once(timeout_sec=0.05)
+            spin_once(executor, 0.05)
 
     def listen(self, kind: Any, topic: str, **qos: Any) -> list[Any]:
         """Subscribe, and wait until the node's publisher knows."""
