@@ -1,10 +1,10 @@
 """Grounding: where in the image the instruction points, as a map that conditions the output tokens.
 
-An addition to the paper's plain form (`SequenceConfig.grounding`; None gives the plain form). Image tokens and the
-instruction meet in the transformer's prefix; here a bilinear form between the image's cells, each split into finer
-subcells, and the instruction's state gives a logit for "belongs to what was said". Output tokens see the logits of the
-cell they are about to paint, and boxes see the map's profile along both axes. Trained directly on masks, it learns to
-point long before a token sequence would; docs/design.md says what was seen.
+An addition to the paper's plain form (`SequenceConfig.grounding`; None gives the plain form). A bilinear form between
+the image's cells, each split into finer subcells, and the instruction's state gives a logit for "belongs to what was
+said". It sees each place alone; the refiner (`grounding_refiner.py`) then compares places with one another. Output
+tokens see the logits of the cell they are about to paint, and boxes see the map's profile along both axes. Trained
+directly on masks, it learns to point long before a token sequence would; docs/design.md says what was seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from instructseq_model.class_heat import ClassHeat
 from instructseq_model.errors import ConfigError
+from instructseq_model.grounding_refiner import HEAD_WIDTH, GroundingRefiner
 from instructseq_model.positions import place_codes
 
 
@@ -27,14 +29,29 @@ class GroundingConfig:
     Attributes:
         subcells: each image cell is split into subcells x subcells.
         key_width: width of the space in which cells and instruction are compared.
+        channels: comparisons an instruction makes. The first is for what is referred to; the others are the refiner's,
+            for what a relation names.
+        refiner_layers: of the refiner; 0 leaves it out.
+        refiner_width: of its states.
+        refiner_block: it compares blocks of so many cells a side.
+        classes: how many classes each subcell is told apart into, for maps of all classes; 0 leaves that out.
     """
 
     subcells: int = 4
     key_width: int = 64
+    channels: int = 1
+    refiner_layers: int = 0
+    refiner_width: int = 128
+    refiner_block: int = 1
+    classes: int = 0
 
     def __post_init__(self) -> None:
-        if self.subcells < 1 or self.key_width < 1:
-            raise ConfigError(f"grounding needs subcells >= 1 and key_width >= 1, got {self}")
+        if min(self.subcells, self.key_width, self.channels, self.refiner_block) < 1:
+            raise ConfigError(f"grounding needs subcells, key_width, channels and refiner_block of at least 1, got {self}")
+        if self.refiner_layers < 0 or self.classes < 0:
+            raise ConfigError(f"grounding needs refiner_layers and classes of at least 0, got {self}")
+        if self.refiner_width < 1 or self.refiner_width % HEAD_WIDTH:
+            raise ConfigError(f"grounding needs a refiner_width that is a multiple of {HEAD_WIDTH}, got {self}")
 
 
 CORNER_GAIN = 1.0
@@ -64,6 +81,34 @@ class Conditioning(NamedTuple):
         return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
 
 
+class ImageGrounding(NamedTuple):
+    """What the grounding holds of I images.
+
+    Attributes:
+        keys: I x P x S*S x K, unit vectors of the subcells.
+        classes: I x P x S*S x C logits; None where no classes are told apart.
+    """
+
+    keys: Tensor
+    classes: Tensor | None
+
+
+class Pointing(NamedTuple):
+    """Where R instructions point.
+
+    Attributes:
+        heat: R x P x S*S logits of "this subcell belongs to what the instruction refers to".
+        wants_classes: R in (0, 1), how far each asks for all classes instead; None where no classes are told apart.
+    """
+
+    heat: Tensor
+    wants_classes: Tensor | None
+
+    def rows(self, chosen: Tensor) -> Pointing:
+        """Some rows, in the order chosen."""
+        return Pointing(self.heat[chosen], None if self.wants_classes is None else self.wants_classes[chosen])
+
+
 @torch.no_grad()
 def peak_region(heat: Tensor) -> Tensor:
     """The connected region around each map's peak; weaker spots elsewhere are left out.
@@ -76,11 +121,20 @@ def peak_region(heat: Tensor) -> Tensor:
         the peak where that is lower.
     """
     highest = heat.amax((1, 2), keepdim=True)  # R x 1 x 1
-    above = (heat > (highest - 1).clamp(max=0)).float()
-    region = (heat == highest).float() * above
-    for _ in range(heat.shape[1] // 2):  # grows by one point on all sides
-        region = F.max_pool2d(region[:, None], 3, stride=1, padding=1)[:, 0] * above
-    return region
+    above = heat > (highest - 1).clamp(max=0)
+    region = (heat == highest) & above
+    for _ in range(heat.shape[1] // 2):
+        region = _grown(_grown(region, 1), 2) & above
+    return region.float()
+
+
+def _grown(region: Tensor, dimension: int) -> Tensor:
+    """Larger by one point on both sides along a dimension."""
+    length = region.shape[dimension] - 1
+    grown = region.clone()
+    grown.narrow(dimension, 1, length).logical_or_(region.narrow(dimension, 0, length))
+    grown.narrow(dimension, 0, length).logical_or_(region.narrow(dimension, 1, length))
+    return grown
 
 
 def corners(region: Tensor) -> Tensor:
@@ -109,51 +163,105 @@ class Grounding(nn.Module):
         super().__init__()
         self.config, self.grid = config, grid
         parts = config.subcells**2
+        summary_width = 2 * width + instruction_width
         self.key = nn.Linear(width + vision_width, parts * config.key_width)
-        self.query = nn.Linear(2 * width + instruction_width, config.key_width)
+        self.query = nn.Linear(summary_width, config.channels * config.key_width)
+        with torch.no_grad():  # raw features alone at first: what is fitted on them holds when the states join in
+            self.key.weight[:, :width] = 0
+            self.query.weight[:, : 2 * width] = 0
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.bias = nn.Parameter(torch.tensor(-4.0))
         self.heat = nn.Linear(2 * parts, width)
         self.look = nn.Linear(width, width)
         self.profile = nn.Linear(2 * grid * config.subcells, width)
         self.place = nn.Linear(width, width)
+        self.refiner = None
+        if config.refiner_layers:
+            if grid % config.refiner_block:
+                raise ConfigError(f"refiner_block is {config.refiner_block}; it must divide the image's {grid} cells")
+            self.refiner = GroundingRefiner(
+                layers=config.refiner_layers,
+                width=config.refiner_width,
+                channels=config.channels,
+                parts=parts,
+                block=config.refiner_block,
+                image_width=width,
+                instruction_width=summary_width,
+                grid=grid,
+            )
+        self.class_heat = None
+        if config.classes:
+            self.class_heat = ClassHeat(
+                classes=config.classes,
+                parts=parts,
+                width=width,
+                vision_width=vision_width,
+                instruction_width=summary_width,
+            )
+
+    def read_image(self, states: Tensor, features: Tensor) -> ImageGrounding:
+        """What is computed once an image, from normed states I x P x D and raw features I x P x Dv."""
+        classes = None if self.class_heat is None else self.class_heat.logits(states, features)
+        return ImageGrounding(self.keys(states, features), classes)
 
     def keys(self, states: Tensor, features: Tensor) -> Tensor:
         """Unit vectors of the subcells: I x P x S*S x K, from normed states I x P x D and raw features."""
         keys = self.key(torch.cat([states, features.to(states.dtype)], -1))
         return F.normalize(keys.unflatten(-1, (self.config.subcells**2, self.config.key_width)).float(), dim=-1)
 
-    def forward(self, keys: Tensor, instruction: Tensor) -> Tensor:
+    def forward(self, image: ImageGrounding, image_states: Tensor, instruction: Tensor) -> Pointing:
         """Ground R instructions, R / I consecutive ones on each of I images.
 
         Args:
-            keys: I x P x S*S x K, as `keys` gives them.
+            image: what `read_image` gives.
+            image_states: I x P x D, the transformer's normed states of the image.
             instruction: R x (2 * D + Dt), summary of the instruction's states.
+        """
+        similarity = self.similarity(image.keys, instruction)
+        heat = similarity[:, 0]
+        if self.refiner is not None:
+            heat = heat + self.refiner(similarity, image_states, instruction)
+        return Pointing(heat, None if self.class_heat is None else self.class_heat.wanted(instruction))
+
+    def similarity(self, keys: Tensor, instruction: Tensor) -> Tensor:
+        """Each place compared with the instruction, by itself.
+
+        Args:
+            keys: I x P x S*S x K.
+            instruction: R x (2 * D + Dt).
 
         Returns:
-            R x P x S*S logits of "this subcell belongs to what the instruction refers to".
+            R x C x P x S*S logits, C the channels.
         """
-        images, cells, parts, _ = keys.shape
-        query = F.normalize(self.query(instruction).float(), dim=-1)  # R x K
-        grouped = query.view(images, -1, query.shape[-1])  # I x R/I x K
-        similarity = torch.einsum("ipsk,irk->irps", keys, grouped).reshape(-1, cells, parts)
-        return similarity * self.log_scale.exp() + self.bias
+        images, cells, parts, width = keys.shape
+        query = self.query(instruction).float().unflatten(-1, (self.config.channels, width))  # R x C x K
+        grouped = F.normalize(query, dim=-1).reshape(images, -1, width)  # I x C*R/I x K
+        similarity = torch.einsum("ipsk,irk->irps", keys, grouped)
+        return similarity.reshape(-1, self.config.channels, cells, parts) * self.log_scale.exp() + self.bias
 
-    def condition(self, logits: Tensor, image_states: Tensor, *, paint: bool) -> Conditioning:
+    def condition(
+        self, pointing: Pointing, image: ImageGrounding, image_states: Tensor, *, paint: bool
+    ) -> Conditioning:
         """What output tokens get.
 
         Args:
-            logits: R x P x S*S, of R / I consecutive instructions on each image.
+            pointing: of R / I consecutive instructions on each image.
+            image: what `read_image` gave.
             image_states: I x P x D, the transformer's normed states of the image.
             paint: whether the cells are wanted.
         """
+        logits = pointing.heat
         share = logits.shape[0] // image_states.shape[0]
         looked = self.look(image_states)  # I x P x D
         region = peak_region(self.heat_map(logits).float())  # R x GS x GS
         box = self._box(logits, region, image_states)
         inside = self._tiles(region)  # R x P x S*S
         first = self._heat(logits[:, 0], inside[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
-        cells = self._heat(logits, inside) + looked.repeat_interleave(share, 0) if paint else None
+        if not paint:
+            return Conditioning(first + box[:, 0], box, None)
+        cells = self._heat(logits, inside) + looked.repeat_interleave(share, 0)
+        if self.class_heat is not None and image.classes is not None and pointing.wants_classes is not None:
+            cells = cells + self.class_heat.condition(image.classes, pointing.wants_classes)
         return Conditioning(first + box[:, 0], box, cells)
 
     def _heat(self, logits: Tensor, inside: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import yaml
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.instruction import INSTRUCTION_SPECS
-from instructseq_model.label_sets import LABEL_SET_NAMES
+from instructseq_model.label_sets import LABEL_SET_NAMES, label_set
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.transformer import TransformerConfig
 from instructseq_model.vision import VISION_SPECS
@@ -73,6 +73,9 @@ class ModelConfig:
             raise ConfigError("label_sets is empty; name at least one")
         for name in self.label_sets:
             _one_of("label_sets", name, LABEL_SET_NAMES)
+        classes = len(label_set(self.label_sets[0]).names)
+        if self.grounding is not None and self.grounding.classes not in (0, classes):
+            raise ConfigError(f"grounding.classes is {self.grounding.classes}; {self.label_sets[0]} has {classes}")
 
     @property
     def sequence(self) -> SequenceConfig:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from instructseq_model.errors import ConfigError
-from instructseq_model.grounding import Conditioning, Grounding, GroundingConfig
+from instructseq_model.grounding import Conditioning, Grounding, GroundingConfig, ImageGrounding, Pointing
 from instructseq_model.positions import grid_positions, line_positions
 from instructseq_model.transformer import KeyValues, StaticCache, Transformer, TransformerConfig, causal_mask
 from instructseq_model.vocabulary import BEGIN, OutputKind, Vocabulary
@@ -65,12 +65,12 @@ class ImagePrefix(NamedTuple):
     Attributes:
         states: I x P x D, normed.
         past: each layer's keys and values, I x H x P x d.
-        keys: I x P x S*S x K, the grounding's; None without grounding.
+        grounding: what the grounding holds of it; None without grounding.
     """
 
     states: Tensor
     past: list[KeyValues]
-    keys: Tensor | None
+    grounding: ImageGrounding | None
 
 
 class InstructionPrefix(NamedTuple):
@@ -79,12 +79,12 @@ class InstructionPrefix(NamedTuple):
     Attributes:
         past: each layer's keys and values of the instruction tokens, R x H x L x d.
         mask: R x L, bool, True for tokens that are there.
-        heat: R x P x S*S, the grounding's logits; None without grounding.
+        pointing: where the grounding looks; None without grounding.
     """
 
     past: list[KeyValues]
     mask: Tensor
-    heat: Tensor | None
+    pointing: Pointing | None
 
 
 class SequenceModel(nn.Module):
@@ -136,8 +136,8 @@ class SequenceModel(nn.Module):
         x = self.image_projection(features) + self.image_positions + self.segments[0]
         mask = causal_mask(x.shape[1], x.shape[1], x.device) if self._causal else None
         states, past = self.transformer(x, mask=mask)
-        keys = None if self.grounding is None else self.grounding.keys(states, features)
-        return ImagePrefix(states, past, keys)
+        grounding = None if self.grounding is None else self.grounding.read_image(states, features)
+        return ImagePrefix(states, past, grounding)
 
     def encode_instruction(self, image: ImagePrefix, states: Tensor, lengths: Tensor) -> InstructionPrefix:
         """Read instructions on their images.
@@ -156,20 +156,20 @@ class SequenceModel(nn.Module):
         if image.states.shape[0] == x.shape[0]:  # the mask then covers the image's tokens too
             seen = F.pad(seen.expand(-1, -1, length, -1), (image.states.shape[1], 0), value=True)
         top, past = self.transformer(x, past=image.past, mask=seen)
-        heat = None
-        if self.grounding is not None and image.keys is not None:
+        pointing = None
+        if self.grounding is not None and image.grounding is not None:
             weight = mask[..., None].to(top.dtype) / lengths[:, None, None].to(top.dtype)
             last = top[torch.arange(len(lengths), device=top.device), lengths - 1]
             pooled = (states * mask[..., None]).sum(1) / lengths[:, None]
             summary = torch.cat([last, (top * weight).sum(1), pooled.to(top.dtype)], -1)  # R x (2D + Dt)
-            heat = self.grounding(image.keys, summary)
-        return InstructionPrefix(past, mask, heat)
+            pointing = self.grounding(image.grounding, image.states, summary)
+        return InstructionPrefix(past, mask, pointing)
 
     def condition(self, image: ImagePrefix, instruction: InstructionPrefix, *, paint: bool) -> Conditioning | None:
         """What the grounding adds to output tokens; None without grounding. `paint`: for maps too."""
-        if self.grounding is None or instruction.heat is None:
+        if self.grounding is None or image.grounding is None or instruction.pointing is None:
             return None
-        return self.grounding.condition(instruction.heat, image.states, paint=paint)
+        return self.grounding.condition(instruction.pointing, image.grounding, image.states, paint=paint)
 
     def embed(self, tokens: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
         """Embeddings of the input tokens at output steps start .. start + T - 1, R x T x D.
@@ -217,15 +217,12 @@ class SequenceModel(nn.Module):
         rows, length = tokens.shape
         conditioning = self.condition(image, instruction, paint=kind is OutputKind.MAP)
         x = self.embed(tokens, kind, 0, conditioning)
-        share = rows // image.states.shape[0]
-        past = [
-            of_image.repeat_rows(share).append(of_text)
-            for of_image, of_text in zip(image.past, instruction.past, strict=True)
-        ]
-        cells = image.states.shape[1]
-        prefix_seen = F.pad(instruction.mask, (cells, 0), value=True)[:, None, None].expand(-1, 1, length, -1)
         own = causal_mask(length, length, x.device).expand(rows, 1, -1, -1)
-        states, _ = self.transformer(x, past=past, mask=torch.cat([prefix_seen, own], -1))
+        mask = torch.cat([instruction.mask[:, None, None].expand(-1, 1, length, -1), own], -1)  # R x 1 x T x (L + T)
+        images, cells = image.states.shape[:2]
+        if rows == images:  # the mask then covers the image's tokens too
+            mask = F.pad(mask, (cells, 0), value=True)
+        states, _ = self.transformer(x, past=image.past, earlier=instruction.past, mask=mask)
         return self.head(self.grounded(states, kind, 0, conditioning))
 
     def head_of(self, states: Tensor, ids: range) -> Tensor:

@@ -100,6 +100,26 @@ def causal_mask(new: int, total: int, device: torch.device) -> Tensor:
     return torch.ones(new, total, dtype=torch.bool, device=device).tril(total - new)
 
 
+def attend(query: Tensor, held: KeyValues, *, mask: Tensor | None = None) -> Tensor:
+    """Attention of each row over its own keys and values.
+
+    Args:
+        query: B x H x T x d.
+        held: B x H x S x d.
+        mask: bool, broadcastable to B x H x T x S; None for all.
+
+    Returns:
+        B x H x T x d.
+    """
+    if query.device.type != "cpu" or not query.requires_grad:
+        return F.scaled_dot_product_attention(query, held.keys, held.values, attn_mask=mask)
+    # The backward pass of the CPU's fused kernel takes several times as long as that of these lines.
+    scores = (query / math.sqrt(query.shape[-1])) @ held.keys.transpose(-1, -2)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1).to(held.values.dtype) @ held.values
+
+
 def attend_shared_prefix(
     query: Tensor,
     prefix: KeyValues,
@@ -111,7 +131,7 @@ def attend_shared_prefix(
     """Attention over a prefix that consecutive rows share, and over each row's own tokens.
 
     The prefix is read once for all rows of a group instead of once a row, and never copied. Both parts' scores go
-    through one softmax in float32, so the result is that of attention over their concatenation.
+    through one softmax, so the result is that of attention over their concatenation.
 
     Args:
         query: B x H x T x d.
@@ -126,15 +146,16 @@ def attend_shared_prefix(
     rows, heads, new, depth = query.shape
     groups, _, length, _ = prefix.keys.shape
     share = rows // groups
-    scale = 1.0 / math.sqrt(depth)
+    query = query / math.sqrt(depth)
     grouped = query.reshape(groups, share, heads, new, depth).transpose(1, 2).reshape(groups, heads, -1, depth)
-    over_prefix = (grouped @ prefix.keys.transpose(-1, -2)).float() * scale  # G x H x share*T x P
+    over_prefix = grouped @ prefix.keys.transpose(-1, -2)  # G x H x share*T x P
     if prefix_mask is not None:
         over_prefix = over_prefix.masked_fill(~prefix_mask[:, None, None], float("-inf"))
     over_prefix = over_prefix.view(groups, heads, share, new, length).transpose(1, 2).reshape(rows, heads, new, length)
-    over_own = (query @ own.keys.transpose(-1, -2)).float() * scale  # B x H x T x S
+    over_own = query @ own.keys.transpose(-1, -2)  # B x H x T x S
     if own_mask is not None:
         over_own = over_own.masked_fill(~own_mask, float("-inf"))
+    # Softmax sums in float32 and rounds once, whatever the type.
     weights = torch.cat([over_prefix, over_own], -1).softmax(-1).to(prefix.values.dtype)  # B x H x T x (P + S)
     of_prefix = weights[..., :length].reshape(groups, share, heads, new, length).transpose(1, 2)
     from_prefix = of_prefix.reshape(groups, heads, -1, length) @ prefix.values  # G x H x share*T x d
@@ -176,16 +197,19 @@ class Block(nn.Module):
 
     def mlp(self, x: Tensor) -> Tensor:
         """The residual branch of the two-layer perceptron."""
-        return self.contract(F.gelu(self.expand(self.norm_mlp(x)), approximate="tanh"))
+        return self.contract(F.gelu(self.expand(self.norm_mlp(x))))
 
-    def forward(self, x: Tensor, past: KeyValues | None, mask: Tensor | None) -> tuple[Tensor, KeyValues]:
+    def forward(
+        self, x: Tensor, past: KeyValues | None, earlier: KeyValues | None, mask: Tensor | None
+    ) -> tuple[Tensor, KeyValues]:
         """Whole sequences at once; returns the new states and the new positions' keys and values."""
         query, own = self.attention.project(self.norm_attention(x))
+        held = own if earlier is None else earlier.append(own)
         if past is not None and past.keys.shape[0] < x.shape[0]:
-            attended = attend_shared_prefix(query, past, own, own_mask=mask)
+            attended = attend_shared_prefix(query, past, held, own_mask=mask)
         else:
-            seen = own if past is None else past.append(own)
-            attended = F.scaled_dot_product_attention(query, seen.keys, seen.values, attn_mask=mask)
+            seen = held if past is None else past.append(held)
+            attended = attend(query, seen, mask=mask)
         x = x + self.attention.merge(attended)
         return x + self.mlp(x), own
 
@@ -220,7 +244,12 @@ class Transformer(nn.Module):
                 parameter.data.div_(math.sqrt(2 * self.config.layers))
 
     def forward(
-        self, x: Tensor, *, past: list[KeyValues] | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        *,
+        past: list[KeyValues] | None = None,
+        earlier: list[KeyValues] | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, list[KeyValues]]:
         """Run whole sequences.
 
@@ -228,15 +257,19 @@ class Transformer(nn.Module):
             x: B x T x D embeddings.
             past: for each layer the keys and values of P earlier positions, B x H x P x d, or G x H x P x d with G
                 dividing B where consecutive rows share them; None for none.
-            mask: bool, True where a position may be seen, broadcastable to B x H x T x (P + T); where rows share the
-                past it covers their own tokens only, B x H x T x T. None sees all.
+            earlier: the same of E positions after those, each row's own: B x H x E x d; None for none.
+            mask: bool, True where a position may be seen, broadcastable to B x H x T x (P + E + T); where rows share
+                the past it covers their own positions only, B x H x T x (E + T). None sees all.
 
         Returns:
             Normed states B x T x D, and each layer's keys and values of the T new positions.
         """
         new: list[KeyValues] = []
+        if torch.is_autocast_enabled(x.device.type):  # or every residual sum would widen what follows it again
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         for index, block in enumerate(self.blocks):
-            x, own = block(x, None if past is None else past[index], mask)
+            before, between = (None if held is None else held[index] for held in (past, earlier))
+            x, own = block(x, before, between, mask)
             new.append(own)
         return self.norm(x), new
 

@@ -59,6 +59,7 @@ class Batch:
         outputs: by kind, the answers to be generated. Instructions beyond these train the grounding alone.
         heat: R x GS x GS in [0, 1], where the instruction refers to; GS the grounding's side.
         refers: R, bool, True where `heat` means something.
+        classes: I x GS x GS, class ids of the frames' places.
         examples: R, as drawn.
     """
 
@@ -68,6 +69,7 @@ class Batch:
     outputs: dict[OutputKind, Outputs]
     heat: Tensor
     refers: Tensor
+    classes: Tensor
     examples: list[Example]
 
     def to(self, device: torch.device) -> Batch:
@@ -76,7 +78,8 @@ class Batch:
             kind: Outputs(rows=held.rows.to(device), tokens=held.tokens.to(device))
             for kind, held in self.outputs.items()
         }
-        moved = {name: getattr(self, name).to(device) for name in ("features", "states", "lengths", "heat", "refers")}
+        names = ("features", "states", "lengths", "heat", "refers", "classes")
+        moved = {name: getattr(self, name).to(device) for name in names}
         return Batch(outputs=outputs, examples=self.examples, **moved)
 
 
@@ -139,6 +142,7 @@ class Batcher:
             outputs=self._outputs(examples, owners, config),
             heat=heat,
             refers=refers,
+            classes=self._classes(numbers),
             examples=examples,
         )
 
@@ -223,6 +227,15 @@ class Batcher:
         factor = masks.shape[-1] // side
         pooled = masks.reshape(len(examples), side, factor, side, factor).mean((2, 4), dtype=np.float32)
         return torch.from_numpy(pooled), refers
+
+    def _classes(self, numbers: list[int]) -> Tensor:
+        grounding = self.sequence.grounding
+        if grounding is None:
+            return torch.zeros(len(numbers), 1, 1, dtype=torch.long)
+        ids = np.array(self.frames.classes[numbers])  # I x S x S
+        factor = ids.shape[-1] // (self.sequence.vision_grid * grounding.subcells)
+        middle = factor // 2
+        return torch.from_numpy(ids[:, middle::factor, middle::factor].astype(np.int64))
 
 
 def padded(rows: list[list[int]]) -> Tensor:

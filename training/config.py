@@ -47,6 +47,7 @@ class LossConfig:
         map, boxes, text: token cross-entropy of each kind.
         kind: of the choice between map, boxes and text at the first step.
         heat: of the grounding: cross-entropy and dice on masks.
+        classes: of the grounding's classes: cross-entropy on class maps.
         position_smoothing: a coordinate's target is a bell of this many bins around it; 0 for the exact bin.
         corruption: share of map rows whose history is partly hidden, in [0, 1].
     """
@@ -56,6 +57,7 @@ class LossConfig:
     text: float = 0.5
     kind: float = 0.5
     heat: float = 1.0
+    classes: float = 0.5
     position_smoothing: float = 4.0
     corruption: float = 0.8
 

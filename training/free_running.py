@@ -99,8 +99,8 @@ def evaluate_frames(
                 continue
             true = np.isin(frames.instances[number], example.targets)
             masks[example.kind].append((referring_masks(painted)[0], true))
-            if model.grounding is not None and prefix.heat is not None:
-                heat = model.grounding.heat_map(prefix.heat[row : row + 1])[0].cpu().numpy() > 0
+            if model.grounding is not None and prefix.pointing is not None:
+                heat = model.grounding.heat_map(prefix.pointing.heat[row : row + 1])[0].cpu().numpy() > 0
                 factor = true.shape[0] // heat.shape[0]
                 heats.append((heat.repeat(factor, 0).repeat(factor, 1), true))
     scores = {

@@ -65,7 +65,7 @@ def start_grounding(
         with torch.autocast(device.type, torch.bfloat16):
             keys = grounding.keys(features.new_zeros(*features.shape[:2], width), features)
             summary = torch.cat([summaries.new_zeros(len(summaries), 2 * width), summaries], -1)
-            loss = heat_loss(grounding, grounding(keys, summary), targets)
+            loss = heat_loss(grounding, grounding.similarity(keys, summary)[:, 0], targets)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -18,7 +18,7 @@ from instructseq_training.config import LossConfig
 def batch_losses(
     model: SequenceModel, batch: Batch, config: LossConfig, *, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat".
+    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat", "classes".
 
     Args:
         model: in training mode, under autocast if wanted.
@@ -39,15 +39,18 @@ def batch_losses(
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing)
         kinds.append(kind_loss(model, logits[:, 0], kind))
     losses["kind"] = torch.cat(kinds).mean()
-    if model.grounding is not None and instruction.heat is not None and bool(batch.refers.any()):
-        logits = instruction.heat[batch.refers]
+    if model.grounding is not None and instruction.pointing is not None and bool(batch.refers.any()):
+        logits = instruction.pointing.heat[batch.refers]
         losses["heat"] = heat_loss(model.grounding, logits, batch.heat[batch.refers])
+    if model.grounding is not None and image.grounding is not None and image.grounding.classes is not None:
+        losses["classes"] = class_loss(model.grounding, image.grounding.classes, batch.classes)
     return losses
 
 
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:
     """The loss to descend."""
     weights = {"map": config.map, "boxes": config.boxes, "text": config.text, "kind": config.kind, "heat": config.heat}
+    weights["classes"] = config.classes
     return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
 
@@ -102,8 +105,21 @@ def heat_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
     return 5 * cross_entropy + (dice * there).sum() / there.sum().clamp(min=1)
 
 
+def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of every subcell's class.
+
+    Args:
+        grounding: lays cells out as an image.
+        logits: I x P x S*S x C.
+        target: I x GS x GS class ids; ids from C on are ignored.
+    """
+    classes = logits.shape[-1]
+    maps = torch.stack([grounding.heat_map(logits[..., index]) for index in range(classes)], 1)  # I x C x GS x GS
+    return F.cross_entropy(maps, target.where(target < classes, -100), ignore_index=-100)
+
+
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:
     """Some instructions of a prefix, in the order of `rows`."""
     past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in instruction.past]
-    heat = None if instruction.heat is None else instruction.heat[rows]
-    return InstructionPrefix(past, instruction.mask[rows], heat)
+    pointing = None if instruction.pointing is None else instruction.pointing.rows(rows)
+    return InstructionPrefix(past, instruction.mask[rows], pointing)

@@ -55,7 +55,9 @@ def build_scene(*, attention: str = "block", grounding: bool = True, seed: int =
         map_grid=3,
         max_text_tokens=sizes.get("text_tokens", 6),
         max_boxes=2,
-        grounding=GroundingConfig(subcells=2, key_width=4) if grounding else None,
+        grounding=GroundingConfig(subcells=2, key_width=4, channels=2, refiner_layers=1, refiner_width=32, classes=3)
+        if grounding
+        else None,
     )
     model = SequenceModel(config).eval()
     with torch.no_grad():  # far from the uniform distribution of a fresh head, so that mistakes show

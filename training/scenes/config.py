@@ -55,9 +55,9 @@ class SceneConfig:
     shadow_side: int = 1024
     samples: int = 2
     expressions: int = 26
-    nearest_camera: float = 0.66
-    farthest_camera: float = 1.0
-    camera_wander: float = 0.12
+    nearest_camera: float = 0.36
+    farthest_camera: float = 0.95
+    camera_wander: float = 0.2
 
     @classmethod
     def from_yaml(cls, file: Path) -> SceneConfig:
