@@ -47,7 +47,9 @@ class GroundingConfig:
 
     def __post_init__(self) -> None:
         if min(self.subcells, self.key_width, self.channels, self.refiner_block) < 1:
-            raise ConfigError(f"grounding needs subcells, key_width, channels and refiner_block of at least 1, got {self}")
+            raise ConfigError(
+                f"grounding needs subcells, key_width, channels and refiner_block of at least 1, got {self}"
+            )
         if self.refiner_layers < 0 or self.classes < 0:
             raise ConfigError(f"grounding needs refiner_layers and classes of at least 0, got {self}")
         if self.refiner_width < 1 or self.refiner_width % HEAD_WIDTH:

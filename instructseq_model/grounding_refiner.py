@@ -8,7 +8,6 @@ correction.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from instructseq_model.positions import grid_positions

@@ -72,7 +72,7 @@ class Perceiver:
             torch.set_num_threads(max(1, threads))
         place = _device(device)
         model = load_checkpoint(Path(checkpoint)).to(place)
-        if place.type == "cuda" or torch.backends.mkldnn.is_available():
+        if _has_fast_bfloat16(place):
             model.vision.to(torch.bfloat16)
         return cls(model)
 
@@ -222,3 +222,11 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - began
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there: on a CPU it needs instructions of its own, or is emulated."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.backends.mkldnn.is_available() and supported

@@ -214,8 +214,6 @@ def _boxes(model: InstructSeq, made: Generated, row: int) -> tuple[NDArray[np.fl
     """K x 4 boxes as parts of the square, and their K scores."""
     length = int(made.lengths[row]) // 4 * 4
     tokens, probabilities = made.tokens[row, :length].tolist(), made.probabilities[row, :length].tolist()
-    vocabulary = model.config.sequence.vocabulary
-    starts = range(0, length, 4)
-    boxes = [vocabulary.tokens_to_box(tokens[start : start + 4]) for start in starts]
-    scores = [sum(probabilities[start : start + 4]) / 4 for start in starts]
+    boxes = model.config.sequence.vocabulary.tokens_to_boxes(tokens)
+    scores = [sum(probabilities[start : start + 4]) / 4 for start in range(0, length, 4)]
     return np.array(boxes, np.float64).reshape(-1, 4), np.array(scores, np.float64)

@@ -114,6 +114,11 @@ class Vocabulary:
         x1, y1, x2, y2 = ((token - self.position_range.start + 0.5) / self.position_size for token in tokens)
         return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
+    def tokens_to_boxes(self, tokens: Sequence[int]) -> list[tuple[float, float, float, float]]:
+        """The whole boxes among position ids, four each as `tokens_to_box` reads them; a rest of under four is left."""
+        whole = len(tokens) // 4 * 4
+        return [self.tokens_to_box(tokens[start : start + 4]) for start in range(0, whole, 4)]
+
     def _coordinate_to_token(self, value: float) -> int:
         clamped = min(max(float(value), 0.0), 1.0)
         return self.position_range[min(int(clamped * self.position_size), self.position_size - 1)]

@@ -88,8 +88,8 @@ def evaluate_frames(
                 continue
             made = generate(model, rows.row(row), expected, sampling=GREEDY)
             if expected is OutputKind.BOXES:
-                found = boxes_of_tokens(model, made.tokens[0, : int(made.lengths[0])].tolist())
-                boxes.append((found, np.array(example.boxes, float).reshape(-1, 4)))
+                whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
+                boxes.append((np.array(whole, float).reshape(-1, 4), np.array(example.boxes, float).reshape(-1, 4)))
                 continue
             codes = made.tokens - model.config.vocabulary.visual_range.start
             painted = decode_maps(parts.vqvae, codes)
@@ -113,14 +113,6 @@ def evaluate_frames(
     if heats:
         scores["heat_oiou"] = overall_iou(heats)
     return scores | {f"res_{kind}": overall_iou(pairs) for kind, pairs in sorted(masks.items())}
-
-
-def boxes_of_tokens(model: SequenceModel, tokens: list[int]) -> np.ndarray:
-    """N x 4 boxes as parts of the image, of the whole boxes among position tokens."""
-    vocabulary = model.config.vocabulary
-    whole = len(tokens) // 4 * 4
-    found = [vocabulary.tokens_to_box(tokens[start : start + 4]) for start in range(0, whole, 4)]
-    return np.array(found, float).reshape(-1, 4)
 
 
 def _examples(

@@ -83,3 +83,10 @@ def test_tokens_that_are_no_positions_are_refused(tokens: tuple[int, ...]) -> No
 def test_an_empty_range_is_refused() -> None:
     with pytest.raises(ConfigError, match="visual_size"):
         Vocabulary(text_size=1, visual_size=0)
+
+
+def test_whole_boxes_are_read_and_a_rest_is_left() -> None:
+    first, second = PAPER.box_to_tokens((0.1, 0.2, 0.3, 0.4)), PAPER.box_to_tokens((0.5, 0.5, 0.9, 0.8))
+    boxes = PAPER.tokens_to_boxes([*first, *second, *first[:3]])
+    assert boxes == [PAPER.tokens_to_box(first), PAPER.tokens_to_box(second)]
+    assert PAPER.tokens_to_boxes(first[:3]) == []

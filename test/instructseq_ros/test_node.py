@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 pytest.importorskip("rclpy", reason="ROS 2 is not set up in this shell: . scripts/env.sh")
 pytest.importorskip("instructseq.msg", reason="the interfaces are not built: scripts/setup.sh")
@@ -19,44 +18,9 @@ from rclpy.qos import DurabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import LabelInfo
 
-from instructseq_model.errors import CheckpointError
-from instructseq_ros.parameters import Settings
+from .observing import eventually, pixels, red, scene, status
 
 MakeRobot = Callable[..., Any]
-
-
-def red(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    values = image.astype(int)
-    return np.asarray((values[..., 0] > values[..., 1] + 50) & (values[..., 0] > values[..., 2] + 50))
-
-
-def scene(*, shift: int = 0) -> NDArray[np.uint8]:
-    image = np.random.default_rng(3).integers(90, 110, (48, 64, 3), np.uint8)
-    image[10:30, 20 + shift : 40 + shift] = (220, 30, 20)
-    return image
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
-    return bool(condition())
-
-
-def pixels(message: Image, kind: Any = np.uint8) -> NDArray[Any]:
-    return np.frombuffer(message.data.tobytes(), kind).reshape(message.height, message.width)
-
-
-def status(robot: Any) -> dict[str, str]:
-    """The newest diagnostics as a dictionary, with level and message."""
-    robot.received["/diagnostics"].clear()
-    assert eventually(lambda: robot.received["/diagnostics"])
-    newest = robot.received["/diagnostics"][-1].status[0]
-    return {
-        "level": str(newest.level[0]),
-        "message": newest.message,
-        **{item.key: item.value for item in newest.values},
-    }
 
 
 def test_mask_and_confidence_are_the_models_and_carry_the_frames_header(make_robot: MakeRobot) -> None:
@@ -346,92 +310,3 @@ def test_compressed_images(make_robot: MakeRobot) -> None:
     mask = robot.received["/instructseq/mask"][0]
     assert mask.header == message.header
     assert np.array_equal(pixels(mask), red(scene()) * 255)
-
-
-def test_lifecycle_by_hand(make_robot: MakeRobot, perceiver: Any) -> None:
-    robot = make_robot(active=False, autostart=False, instruction="mark the red square", diagnostics_period=0.1)
-    robot.listen_to_all()
-    masks = robot.received["/instructseq/mask"]
-    assert robot.state() == "unconfigured"
-    assert robot.set_parameters(device="cuda:1")[0].successful
-    assert robot.change_state("configure")
-    assert robot.state() == "inactive"
-    assert status(robot)["message"] == "the node is inactive"
-    assert robot.change_state("activate")
-    robot.wait_until_active()
-    assert eventually(lambda: robot.node.count_subscribers("/instructseq/mask"))
-    robot.show(scene(), stamp=1)
-    assert eventually(lambda: len(masks) == 1)
-    assert robot.change_state("deactivate")
-    assert eventually(lambda: robot.images.get_subscription_count() == 0)
-    assert robot.change_state("activate")
-    robot.wait_until_active()
-    robot.show(scene(), stamp=2)
-    assert eventually(lambda: len(masks) == 2)
-    assert robot.change_state("deactivate")
-    assert robot.change_state("cleanup")
-    assert robot.state() == "unconfigured"
-    assert robot.change_state("configure")
-    assert robot.change_state("activate")
-    robot.wait_until_active()
-    robot.show(scene(), stamp=3)
-    assert eventually(lambda: len(masks) == 3)
-    assert robot.change_state("shutdown")
-    assert robot.state() == "finalized"
-
-
-def test_model_that_cannot_be_loaded_leaves_the_node_unconfigured_and_says_why(make_robot: MakeRobot) -> None:
-    attempts: list[str] = []
-
-    def load(settings: Settings) -> Any:
-        attempts.append(settings.checkpoint)
-        if settings.checkpoint == "broken":
-            raise CheckpointError("model.safetensors is damaged: fetch it again")
-        raise OSError("disk on fire")
-
-    robot = make_robot(load, active=False, checkpoint="broken", diagnostics_period=0.1)
-    assert eventually(lambda: "model.safetensors is damaged: fetch it again" in status(robot)["message"])
-    assert status(robot)["level"] == "2"
-    assert robot.state() == "unconfigured"
-    assert robot.set_parameters(checkpoint="other")[0].successful
-    assert not robot.change_state("configure")
-    assert "disk on fire" in status(robot)["message"]
-    assert attempts == ["broken", "other"]
-
-
-@pytest.mark.parametrize(
-    ("place", "words", "state"),
-    [("_open_topics", "the node cannot be configured", "unconfigured"), ("_subscribe_to_images", "images", "inactive")],
-)
-def test_transition_that_fails_says_why_and_can_be_tried_again(
-    make_robot: MakeRobot, monkeypatch: pytest.MonkeyPatch, place: str, words: str, state: str
-) -> None:
-    from instructseq_ros.node import InstructSeqNode
-
-    def fail(node: InstructSeqNode) -> None:
-        raise OSError("no shared memory left")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(InstructSeqNode, place, fail)
-        robot = make_robot(active=False, diagnostics_period=0.1)
-        assert eventually(lambda: "no shared memory left" in status(robot)["message"])
-        assert words in status(robot)["message"]
-        assert robot.state() == state
-    if state == "unconfigured":
-        assert robot.change_state("configure")
-    assert robot.change_state("activate")
-    assert eventually(lambda: status(robot)["level"] != "2")
-
-
-def test_diagnostics_tell_what_is_going_on(make_robot: MakeRobot) -> None:
-    robot = make_robot(diagnostics_period=0.1)
-    assert eventually(lambda: status(robot)["message"] == "waiting for an instruction")
-    robot.say("mark the red square")
-    assert eventually(lambda: "no frames come on /image" in status(robot)["message"])
-    robot.show(scene())
-    assert eventually(lambda: status(robot)["answers"] == "1")
-    newest = status(robot)
-    assert newest["message"] == "carrying out: mark the red square"
-    assert (newest["level"], newest["state"], newest["frames received"]) == ("0", "active", "1")
-    assert 0 < float(newest["latency p50 ms"]) < 10_000
-    assert newest["backend"] == "torch on cpu"
