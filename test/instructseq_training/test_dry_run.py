@@ -78,7 +78,9 @@ def test_checkpointing_and_smaller_passes_keep_less() -> None:
         return dry_run.activation_bytes(config, dry_run.pass_shape(config, settings.batch, execution, 4), execution)
 
     assert kept(checkpointing="blocks", frames_at_once=1) < 0.5 * kept(checkpointing="none", frames_at_once=1)
-    assert kept(checkpointing="none", frames_at_once=4) == pytest.approx(4 * kept(checkpointing="none", frames_at_once=1))
+    assert kept(checkpointing="none", frames_at_once=4) == pytest.approx(
+        4 * kept(checkpointing="none", frames_at_once=1)
+    )
 
 
 def test_an_unknown_gpu_is_refused_with_the_known_ones() -> None:
