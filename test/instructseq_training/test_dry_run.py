@@ -6,14 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.instruction import build_instruction_encoder
 from instructseq_model.model_config import load_model_config
 from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.vqvae import VQVAE
 from instructseq_training import dry_run
-from instructseq_training.config import ExecutionConfig, load_train_config
+from instructseq_training.batches import Batcher
+from instructseq_training.config import BatchConfig, ExecutionConfig, LossConfig, load_train_config
+from instructseq_training.flops import batch_shape
 from instructseq_training.hardware import gpu_named
+from instructseq_training.instructions import load_instruction_set
+from instructseq_training.losses import batch_losses
+from instructseq_training.speed import made_up_frames
+from instructseq_training.tokenizer import train_tokenizer
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 PAPER = sorted((CONFIG / "training" / "paper").glob("*.yaml"))
@@ -80,6 +89,37 @@ def test_checkpointing_and_smaller_passes_keep_less() -> None:
     assert kept(checkpointing="blocks", frames_at_once=1) < 0.5 * kept(checkpointing="none", frames_at_once=1)
     four, one = (kept(checkpointing="none", frames_at_once=frames) for frames in (4, 1))
     assert four == pytest.approx(4 * one)
+
+
+def test_the_estimate_of_activations_is_what_the_backward_pass_keeps_and_somewhat_more() -> None:
+    model_config = replace(load_model_config(CONFIG / "household.yaml"), grounding=None)
+    sequence = model_config.sequence
+    batch = BatchConfig(frames=2, referring_maps=2, semantic_maps=1, boxes=3, captions=2, grounding=0)
+    batcher = Batcher(
+        frames=made_up_frames(model_config, count=2),
+        phrasings=load_instruction_set("train"),
+        sequence=sequence,
+        instruction_encoder=build_instruction_encoder("minilm", pretrained=None),
+        vqvae=VQVAE(model_config.vqvae).eval(),
+        tokenizer=train_tokenizer(["a mug on a table"] * 4, size=300),
+        seed=0,
+    )
+    drawn, model = batcher.batch(0, batch), SequenceModel(sequence)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16):
+        losses = batch_losses(model, drawn, LossConfig())
+    assert losses
+    estimate = dry_run.activation_bytes(sequence, batch_shape(drawn), ExecutionConfig())
+    assert 1.0 < estimate / sum(kept.values()) < 1.8
 
 
 def test_an_unknown_gpu_is_refused_with_the_known_ones() -> None:
