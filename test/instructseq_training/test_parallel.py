@@ -102,6 +102,19 @@ def test_two_processes_give_the_losses_of_one(
     assert held["scores"]["weights"] == pytest.approx(alone[1], rel=1e-4)
 
 
+@pytest.mark.nightly
+def test_four_processes_give_the_losses_of_one(tmp_path: Path, alone: tuple[list[dict[str, float]], float]) -> None:
+    scenarios = [
+        {"out": str(tmp_path / mode), "execution": {"precision": "fp32", "parallel": mode}, "steps": STEPS}
+        for mode in ("ddp", "fsdp2")
+    ]
+    done = start(scenarios, tmp_path, processes=4)
+    output, _ = done.communicate(timeout=280)
+    assert done.returncode == 0, output
+    for mode in ("ddp", "fsdp2"):
+        compare(json.loads((tmp_path / mode / "losses.json").read_text())["rows"], alone[0])
+
+
 @pytest.mark.parametrize("mode", ["ddp", "fsdp2"])
 def test_two_processes_go_on_from_the_state_of_one(
     mode: str, two: Path, alone: tuple[list[dict[str, float]], float]
