@@ -175,14 +175,37 @@ def train_vqvae(
 @train.command("model")
 def train_model(
     config: Annotated[Path, typer.Argument(help="A recipe: config/training/*.yaml.", show_default=False)],
-    scenes: Annotated[Path, typer.Option(help="Folder of scene shards, splits train, val and heldout.")],
-    vqvae: Annotated[Path, typer.Option(help="Folder that `instructseq train vqvae` wrote.")],
+    scenes: Annotated[
+        Path | None, typer.Option(help="Folder of scene shards, splits train, val and heldout.", show_default=False)
+    ] = None,
+    vqvae: Annotated[
+        Path | None, typer.Option(help="Folder that `instructseq train vqvae` wrote.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for features, log and weights; made if missing.")] = Path("out/run"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell parameters, memory, tokens a step and time, and stop.")
+    ] = False,
+    gpu: Annotated[str, typer.Option(help="With --dry-run: on which GPU.")] = "H100",
+    gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: on how many.")] = 1,
 ) -> None:
     """Train the transformer that writes the answers.
 
     * instructseq train model config/training/household-cpu.yaml --scenes out/scenes --vqvae out/vqvae --out out/run
+
+    * instructseq train model config/training/paper/large.yaml --dry-run --gpu H100 --gpus 8
+
+    * torchrun --nproc-per-node 8 --no-python instructseq train model RECIPE --scenes DIR --vqvae DIR --out DIR
+
+    The last one needs `execution: {parallel: ddp}` or `fsdp2` in the recipe; docs/training.md says more.
     """
+    if dry_run:
+        _require_training("instructseq_training.dry_run")
+        from instructseq_training import dry_run as planning
+
+        planning.run(config, gpu=gpu, gpus=gpus)
+        return
+    if scenes is None or vqvae is None:
+        raise ConfigError("training needs --scenes and --vqvae; make them with instructseq scenes and train vqvae")
     _require_training("instructseq_training.train")
     from instructseq_training.train import run
 

@@ -15,7 +15,9 @@ HIGHEST_FREQUENCY = 64.0
 def grid_positions(side: int, width: int) -> Tensor:
     """Codes of row and column, side*side x width: equal places get equal codes on grids of any side."""
     place = (torch.arange(side) + 0.5) / side  # side
-    frequency = torch.exp(torch.linspace(0.0, math.log(4.0 * side), width // 4)) * math.pi / 2
+    # The device is named because transformers hides linspace from `torch.device("meta")` once it has loaded a model.
+    octaves = torch.linspace(0.0, math.log(4.0 * side), width // 4, device=place.device)
+    frequency = torch.exp(octaves) * math.pi / 2
     wave = place[:, None] * frequency  # side x width/4
     axis = torch.cat([wave.sin(), wave.cos()], -1)  # side x width/2
     rows = axis[:, None].expand(side, side, -1)

@@ -7,6 +7,7 @@ uninterrupted one would have seen.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.text import TextTokenizer
-from instructseq_model.vocabulary import END, MASK, PAD, OutputKind
+from instructseq_model.vocabulary import END, PAD, OutputKind
 from instructseq_model.vqvae import VQVAE
 from instructseq_training.config import BatchConfig
 from instructseq_training.examples import (
@@ -126,9 +127,26 @@ class Batcher:
             step: which one.
             config: how many of what it holds.
         """
+        return self.parts(step, config, [range(config.frames)])[0]
+
+    def parts(self, step: int, config: BatchConfig, places: Sequence[range]) -> list[Batch]:
+        """Parts of a step's batch; which frames and words they hold does not depend on how the step is divided.
+
+        Args:
+            step: which one.
+            config: how many of what the whole step holds.
+            places: of each part, which of the step's frames it holds.
+        """
         rng = random.Random(f"{self.seed} {step}")
         numbers = self.frame_numbers(step, config.frames)
-        per_frame = [self._examples(number, config, rng) for number in numbers]
+        # Words of all frames, whoever works on them: drawn in one stream, they cost next to nothing.
+        examples = [self._examples(number, config, rng) for number in numbers]
+        return [
+            self._batch([numbers[place] for place in part], [examples[place] for place in part], config)
+            for part in places
+        ]
+
+    def _batch(self, numbers: list[int], per_frame: list[list[Example]], config: BatchConfig) -> Batch:
         examples = [example for group in per_frame for example in group]
         owners = [number for number, group in zip(numbers, per_frame, strict=True) for _ in group]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.low_precision):
@@ -169,7 +187,7 @@ class Batcher:
         return referring[:maps] + semantic + referring[maps:boxes_end] + captions + referring[boxes_end:]
 
     def _outputs(self, examples: list[Example], owners: list[int], config: BatchConfig) -> dict[OutputKind, Outputs]:
-        place = torch.arange(len(examples)).view(config.frames, -1)
+        place = torch.arange(len(examples)).view(len(examples) // config.instructions, -1)
         ends = np.cumsum([config.referring_maps + config.semantic_maps, config.boxes, config.captions]).tolist()
         rows = {
             OutputKind.MAP: place[:, : ends[0]].flatten(),
@@ -244,17 +262,17 @@ def padded(rows: list[list[int]]) -> Tensor:
     return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
 
 
-def corrupted(tokens: Tensor, *, rate: float, generator: torch.Generator) -> Tensor:
-    """Input tokens with part of the history hidden, so that the model cannot live by copying it.
+def hidden_history(rows: int, length: int, *, rate: float, generator: torch.Generator) -> Tensor:
+    """Which tokens of a history are hidden, so that the model cannot live by copying it: rows x length, bool.
 
-    Each row hides a share of its own, drawn evenly from 0 to 1, in `rate` of the rows; hidden tokens become MASK.
+    Each row hides a share of its own, drawn evenly from 0 to 1, in `rate` of the rows.
 
     Args:
-        tokens: R x T vocabulary ids.
+        rows: sequences.
+        length: tokens of each.
         rate: share of the rows that are touched.
         generator: the source of chance.
     """
-    share = torch.rand(len(tokens), 1, generator=generator)
-    touched = torch.rand(len(tokens), 1, generator=generator) < rate
-    hidden = (torch.rand(tokens.shape, generator=generator) < share) & touched
-    return torch.where(hidden.to(tokens.device), MASK, tokens)
+    share = torch.rand(rows, 1, generator=generator)
+    touched = torch.rand(rows, 1, generator=generator) < rate
+    return (torch.rand(rows, length, generator=generator) < share) & touched

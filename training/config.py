@@ -38,6 +38,16 @@ class BatchConfig:
     kind_weights: Mapping[str, float] = field(default_factory=dict)
     low_precision: bool = True
 
+    @property
+    def instructions(self) -> int:
+        """Instructions of each frame."""
+        return self.referring_maps + self.semantic_maps + self.boxes + self.captions + self.grounding
+
+    @property
+    def maps(self) -> int:
+        """Maps of each frame."""
+        return self.referring_maps + self.semantic_maps
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
@@ -103,6 +113,45 @@ class GroundingStartConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExecutionConfig:
+    """How a step is carried out; what is learned does not depend on it, but for rounding.
+
+    Attributes:
+        parallel: "none" for one process; "ddp" (weights on every process) or "fsdp2" (weights, gradients and optimiser
+            in shards) for as many as torchrun starts.
+        precision: "bf16" (autocast) or "fp32".
+        frames_at_once: frames of one forward and backward pass; a process with more of them accumulates gradients. 0
+            takes all at once.
+        checkpointing: "none", or "blocks": keep each block's input only, and run it again in the backward pass.
+        compile: "none", or "blocks": torch.compile of each block.
+        average: "whole" on every process, or in "shards".
+        prefetch: steps drawn ahead in a thread, beside the device's work; 0 draws each when it is due.
+    """
+
+    parallel: str = "none"
+    precision: str = "bf16"
+    frames_at_once: int = 0
+    checkpointing: str = "none"
+    compile: str = "none"
+    average: str = "whole"
+    prefetch: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {
+            "parallel": ("none", "ddp", "fsdp2"),
+            "precision": ("bf16", "fp32"),
+            "checkpointing": ("none", "blocks"),
+            "compile": ("none", "blocks"),
+            "average": ("whole", "shards"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"execution.{name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
+        if self.frames_at_once < 0 or self.prefetch < 0:
+            raise ConfigError(f"execution.frames_at_once and execution.prefetch are at least 0, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A training run.
 
@@ -123,6 +172,8 @@ class TrainConfig:
         grounding_start: what comes before the first step.
         loss: weights of the losses.
         optimiser: its settings.
+        execution: processes, precision, memory.
+        tensorboard: write scalars and sample pictures for TensorBoard beside the log.
     """
 
     model: str
@@ -140,6 +191,8 @@ class TrainConfig:
     grounding_start: GroundingStartConfig = field(default_factory=GroundingStartConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+    tensorboard: bool = False
 
 
 def load_train_config(path: Path) -> TrainConfig:
@@ -159,6 +212,7 @@ def load_train_config(path: Path) -> TrainConfig:
         "grounding_start": GroundingStartConfig,
         "loss": LossConfig,
         "optimiser": OptimiserConfig,
+        "execution": ExecutionConfig,
     }
     held: dict[str, Any] = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")

@@ -17,7 +17,7 @@ from instructseq_model.text import TextTokenizer
 from instructseq_model.vqvae import load_vqvae
 from instructseq_training.config import load_train_config
 from instructseq_training.router_training import score_router, train_router
-from instructseq_training.states import TENSORS
+from instructseq_training.states import TENSORS, below, newest_state
 from instructseq_training.train import TOKENIZER
 from instructseq_training.trainer import STATE
 
@@ -35,10 +35,10 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path) -> None:
         ConfigError: the run has no saved state.
     """
     model_config = load_model_config(config.parent / load_train_config(config).model)
-    file = run / STATE / TENSORS
-    if not file.is_file():
+    state = newest_state(run / STATE)
+    if state is None:
         raise ConfigError(f"{run} holds no saved state; train first: instructseq train {config}")
-    average = {n.removeprefix("average."): v for n, v in load_file(file).items() if n.startswith("average.")}
+    average = below(load_file(state / TENSORS), "average.")
     SequenceModel(model_config.sequence).load_state_dict(average)
     encoder = build_instruction_encoder(
         model_config.instruction_encoder, pretrained=pretrained_source(model_config.instruction_encoder)

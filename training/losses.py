@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from instructseq_model.decoding.prefix import kind_log_masses
 from instructseq_model.grounding import Grounding
-from instructseq_model.sequence_model import InstructionPrefix, SequenceModel
+from instructseq_model.sequence_model import InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
-from instructseq_model.vocabulary import PAD, OutputKind
-from instructseq_training.batches import Batch, Outputs, corrupted
+from instructseq_model.vocabulary import MASK, PAD, OutputKind
+from instructseq_training.batches import Batch, Outputs
 from instructseq_training.config import LossConfig
 
 
+class StepLosses(nn.Module):
+    """A model and its losses as one module: what runs in training, and what is wrapped for several processes.
+
+    Args:
+        model: the sequence model.
+        config: smoothing.
+    """
+
+    def __init__(self, model: SequenceModel, config: LossConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(self, batch: Batch, counts: Mapping[str, float], hidden: Tensor | None) -> dict[str, Tensor]:
+        """`batch_losses` of the model."""
+        return batch_losses(self.model, batch, self.config, counts=counts, hidden=hidden)
+
+
 def batch_losses(
-    model: SequenceModel, batch: Batch, config: LossConfig, *, generator: torch.Generator
+    model: SequenceModel,
+    batch: Batch,
+    config: LossConfig,
+    *,
+    counts: Mapping[str, float] | None = None,
+    hidden: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat", "classes".
 
     Args:
         model: in training mode, under autocast if wanted.
-        batch: one step's work.
-        config: smoothing and corruption.
-        generator: decides what history is hidden.
+        batch: one step's work, or a part of it.
+        config: smoothing.
+        counts: what sums are divided by, as `loss_counts` says; of the whole step, where the batch is a part of it: the
+            losses of the parts then add up to the step's. None for the batch's own.
+        hidden: R' x (T - 1), bool, input tokens of maps that are to be hidden; None hides nothing.
     """
+    counts = loss_counts(batch, model.config) if counts is None else counts
     image = model.encode_image(batch.features)
     instruction = model.encode_instruction(image, batch.states, batch.lengths)
     losses: dict[str, Tensor] = {}
@@ -33,18 +60,40 @@ def batch_losses(
     for kind, outputs in batch.outputs.items():
         part = select_rows(instruction, outputs.rows)
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
-        if kind is OutputKind.MAP:
-            inputs[:, 1:] = corrupted(inputs[:, 1:], rate=config.corruption, generator=generator)
+        if kind is OutputKind.MAP and hidden is not None:
+            inputs[:, 1:] = torch.where(hidden, MASK, inputs[:, 1:])
         logits = model.logits(image, part, inputs, kind)
-        losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing)
+        losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing) / counts[kind.value]
         kinds.append(kind_loss(model, logits[:, 0], kind))
-    losses["kind"] = torch.cat(kinds).mean()
+    losses["kind"] = torch.cat(kinds).sum() / counts["kind"]
     if model.grounding is not None and instruction.pointing is not None and bool(batch.refers.any()):
         logits = instruction.pointing.heat[batch.refers]
-        losses["heat"] = heat_loss(model.grounding, logits, batch.heat[batch.refers])
+        losses["heat"] = heat_loss(
+            model.grounding, logits, batch.heat[batch.refers], places=counts["heat"], targets=counts["dice"]
+        )
     if model.grounding is not None and image.grounding is not None and image.grounding.classes is not None:
-        losses["classes"] = class_loss(model.grounding, image.grounding.classes, batch.classes)
+        summed = class_loss(model.grounding, image.grounding.classes, batch.classes)
+        losses["classes"] = summed / max(counts["classes"], 1.0)
     return losses
+
+
+def loss_counts(batch: Batch, config: SequenceConfig) -> dict[str, float]:
+    """What each loss of a batch is a mean over; counts of a step's parts add up.
+
+    Returns:
+        Tokens of each kind under its name, sequences under "kind", the heat map's places under "heat", instructions
+        with a target under "dice", and places that have a class under "classes". All names are always there.
+    """
+    counts = {kind.value: 0.0 for kind in OutputKind}
+    counts |= {kind.value: float((held.tokens != PAD).sum()) for kind, held in batch.outputs.items()}
+    heat = batch.heat[batch.refers]
+    classes = 0 if config.grounding is None else config.grounding.classes
+    return counts | {
+        "kind": float(sum(len(held.tokens) for held in batch.outputs.values())),
+        "heat": float(heat.numel()),
+        "dice": float((heat.amax((1, 2)) > 0).sum()) if len(heat) else 0.0,
+        "classes": float((batch.classes < classes).sum()),
+    }
 
 
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:
@@ -66,17 +115,17 @@ def kind_loss(model: SequenceModel, first: Tensor, kind: OutputKind) -> Tensor:
 def token_loss(
     logits: Tensor, outputs: Outputs, kind: OutputKind, model: SequenceModel, position_smoothing: float
 ) -> Tensor:
-    """Mean cross-entropy over the tokens that are there."""
+    """Cross-entropy summed over the tokens that are there."""
     flat, target = logits.flatten(0, 1).float(), outputs.tokens.flatten()
     if kind is not OutputKind.BOXES or position_smoothing == 0:
-        return F.cross_entropy(flat, target, ignore_index=PAD)
+        return F.cross_entropy(flat, target, ignore_index=PAD, reduction="sum")
     positions = model.config.vocabulary.position_range
     bells = smoothed_positions(target, positions, width=position_smoothing)  # T x bins, rows of zeros for END
     log_probability = flat.log_softmax(-1)
     of_positions = -(bells * log_probability[:, positions.start : positions.stop]).sum(-1)
     of_others = -log_probability.gather(1, target[:, None])[:, 0]
     coordinate = (target >= positions.start) & (target < positions.stop)
-    return torch.where(coordinate, of_positions, of_others)[target != PAD].mean()
+    return torch.where(coordinate, of_positions, of_others)[target != PAD].sum()
 
 
 def smoothed_positions(target: Tensor, positions: range, *, width: float) -> Tensor:
@@ -87,26 +136,32 @@ def smoothed_positions(target: Tensor, positions: range, *, width: float) -> Ten
     return bell / bell.sum(-1, keepdim=True).clamp(min=1e-9)
 
 
-def heat_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
+def heat_loss(
+    grounding: Grounding, logits: Tensor, target: Tensor, *, places: float | None = None, targets: float | None = None
+) -> Tensor:
     """Cross-entropy of every subcell, and dice of every instruction that has a target.
 
     Args:
         grounding: lays cells out as an image.
         logits: R x P x S*S.
         target: R x GS x GS in [0, 1].
+        places: what the sum of cross-entropies is divided by; None for the places of `target`.
+        targets: what the sum of dice losses is divided by; None for the instructions that have a target.
     """
     heat = grounding.heat_map(logits.float())
-    cross_entropy = F.binary_cross_entropy_with_logits(heat, target)
+    places = target.numel() if places is None else places
+    cross_entropy = F.binary_cross_entropy_with_logits(heat, target, reduction="sum") / places
     probability = heat.sigmoid()
     overlap = 2 * (probability * target).sum((1, 2)) + 1.0
     dice = 1 - overlap / (probability.sum((1, 2)) + target.sum((1, 2)) + 1.0)
     there = (target.amax((1, 2)) > 0).float()
     # Cross-entropy is small because most of an image is not meant: weigh it up to dice's size.
-    return 5 * cross_entropy + (dice * there).sum() / there.sum().clamp(min=1)
+    targets = float(there.sum()) if targets is None else targets
+    return 5 * cross_entropy + (dice * there).sum() / max(targets, 1.0)
 
 
 def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy of every subcell's class.
+    """Cross-entropy of every subcell's class, summed.
 
     Args:
         grounding: lays cells out as an image.
@@ -115,7 +170,7 @@ def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
     """
     classes = logits.shape[-1]
     maps = torch.stack([grounding.heat_map(logits[..., index]) for index in range(classes)], 1)  # I x C x GS x GS
-    return F.cross_entropy(maps, target.where(target < classes, -100), ignore_index=-100)
+    return F.cross_entropy(maps, target.where(target < classes, -100), ignore_index=-100, reduction="sum")
 
 
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:

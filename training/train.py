@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from instructseq_model.errors import ConfigError
+from instructseq_model.errors import ConfigError, InstructSeqError
 from instructseq_model.instruction import InstructionEncoder, build_instruction_encoder
 from instructseq_model.model_config import ModelConfig, load_model_config
 from instructseq_model.pretrained import pretrained_source
@@ -20,24 +21,29 @@ from instructseq_training.config import TrainConfig, load_train_config
 from instructseq_training.free_running import Parts, evaluate_frames
 from instructseq_training.grounding_start import start_grounding
 from instructseq_training.instructions import load_instruction_set
+from instructseq_training.parallel import Processes, join, leave
 from instructseq_training.prepared import FRAMES, PreparedFrames, load_prepared, prepare
+from instructseq_training.samples import sample_answers
+from instructseq_training.states import newest_state
 from instructseq_training.tokenizer import train_tokenizer
-from instructseq_training.trainer import Trainer
+from instructseq_training.trainer import STATE, Trainer
 
 TOKENIZER = "tokenizer.json"
+SAMPLE_FRAMES = 4
+"""Frames of which TensorBoard gets answers."""
 
 
 def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
-    """Train the sequence model of a configuration.
+    """Train the sequence model of a configuration; under torchrun, every process calls this.
 
     Image features are computed once into `out/prepared`; later calls use them. A run that was stopped goes on where its
-    last state was saved.
+    last state was saved, on any number of processes.
 
     Args:
         config: a file of config/training.
         scenes: folder of scene shards, splits train and val.
         vqvae: folder of a trained VQ-VAE of the model's shape.
-        out: folder of everything the run writes: prepared frames, tokenizer, log, state.
+        out: folder of everything the run writes: prepared frames, tokenizer, log, state. All processes must see it.
 
     Raises:
         ConfigError: a file is missing or does not fit the others.
@@ -46,25 +52,45 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
     model_config = load_model_config(config.parent / settings.model)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    prepare_splits(scenes, out / "prepared", model_config, device)
-    train_frames, val_frames = (load_prepared(out / "prepared" / split) for split in ("train", "val"))
-    parts = frozen_parts(model_config, vqvae, tokenizer_of(train_frames, model_config, out / TOKENIZER), device)
-    trainer = build_trainer(settings, model_config, parts, train_frames, val_frames, out, device)
-    resumed = trainer.resume()
-    if not resumed and trainer.model.grounding is not None and settings.grounding_start.steps:
-        start_grounding(
-            trainer.model.grounding,
-            frames=train_frames,
-            phrasings=load_instruction_set(settings.phrasings),
-            encoder=parts.instruction_encoder,
-            config=settings.grounding_start,
-            width=model_config.transformer.width,
-            seed=settings.seed,
-        )
-        trainer.save()
-    Console().print(f"{'resumed at' if resumed else 'starting at'} step {trainer.step}, {len(train_frames)} frames")
-    trainer.run()
+    processes = join(settings.execution.parallel)
+    try:
+        with processes.main_first():
+            prepare_splits(scenes, out / "prepared", model_config, processes.device)
+            train_frames, val_frames = (load_prepared(out / "prepared" / split) for split in ("train", "val"))
+            tokenizer = tokenizer_of(train_frames, model_config, out / TOKENIZER)
+        parts = frozen_parts(model_config, vqvae, tokenizer, processes.device)
+        torch.manual_seed(settings.seed)
+        model = SequenceModel(model_config.sequence).to(processes.device)
+        fresh = newest_state(out / STATE) is None
+        processes.wait()  # nobody writes a state before all have looked
+        if fresh and processes.main:
+            fit_start(model, settings, train_frames, parts)
+        trainer = build_trainer(model, settings, parts, train_frames, val_frames, out, processes)
+        if fresh:
+            trainer.save()
+        else:
+            trainer.resume()
+        if processes.main:
+            began = "starting" if fresh else "resumed"
+            Console().print(f"{began} at step {trainer.step}, {len(train_frames)} frames, {processes.world} processes")
+        trainer.run()
+    finally:
+        leave()
+
+
+def fit_start(model: SequenceModel, settings: TrainConfig, frames: PreparedFrames, parts: Parts) -> None:
+    """Fit the grounding's start, if the model has a grounding and the recipe a start for it."""
+    if model.grounding is None or not settings.grounding_start.steps:
+        return
+    start_grounding(
+        model.grounding,
+        frames=frames,
+        phrasings=load_instruction_set(settings.phrasings),
+        encoder=parts.instruction_encoder,
+        config=settings.grounding_start,
+        width=model.config.transformer.width,
+        seed=settings.seed,
+    )
 
 
 def prepare_splits(scenes: Path, out: Path, config: ModelConfig, device: torch.device) -> None:
@@ -113,21 +139,19 @@ def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, dev
 
 
 def build_trainer(
+    model: SequenceModel,
     settings: TrainConfig,
-    model_config: ModelConfig,
     parts: Parts,
     train_frames: PreparedFrames,
     val_frames: PreparedFrames,
     out: Path,
-    device: torch.device,
+    processes: Processes,
 ) -> Trainer:
     """Model, data and loop, put together."""
-    torch.manual_seed(settings.seed)
-    model = SequenceModel(model_config.sequence).to(device)
     batcher = Batcher(
         frames=train_frames,
         phrasings=load_instruction_set(settings.phrasings),
-        sequence=model_config.sequence,
+        sequence=model.config,
         instruction_encoder=parts.instruction_encoder,
         vqvae=parts.vqvae,
         tokenizer=parts.tokenizer,
@@ -140,5 +164,26 @@ def build_trainer(
         config=settings,
         out=out,
         evaluate=lambda scored: evaluate_frames(scored, parts, val_frames, held_out, count=settings.evaluation_frames),
-        device=device,
+        sample=lambda shown: sample_answers(shown, parts, val_frames, held_out, count=SAMPLE_FRAMES),
+        processes=processes,
     )
+
+
+def main() -> None:
+    """`torchrun --nproc-per-node N -m instructseq_training.train RECIPE --scenes DIR --vqvae DIR --out DIR`."""
+    parser = argparse.ArgumentParser(prog="instructseq_training.train", description=main.__doc__)
+    parser.add_argument("config", type=Path, help="a recipe: config/training/*.yaml")
+    parser.add_argument(
+        "--scenes", type=Path, required=True, help="folder of scene shards, splits train, val and heldout"
+    )
+    parser.add_argument("--vqvae", type=Path, required=True, help="folder of a trained VQ-VAE")
+    parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder that all processes see")
+    given = parser.parse_args()
+    try:
+        run(given.config, scenes=given.scenes, vqvae=given.vqvae, out=given.out)
+    except InstructSeqError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
+from torch import Tensor
+from torch.distributed.tensor import DTensor
 
-from instructseq_model.sequence_model import SequenceModel
-from instructseq_training.batches import Batcher
-from instructseq_training.config import BatchConfig, TrainConfig
-from instructseq_training.losses import batch_losses, weighted
-from instructseq_training.states import load_state, save_state
+from instructseq_model.errors import CheckpointError, ConfigError
+from instructseq_model.sequence_model import SequenceConfig, SequenceModel
+from instructseq_training.batches import Batch, Batcher, hidden_history
+from instructseq_training.blocks import prepare_blocks
+from instructseq_training.config import BatchConfig, OptimiserConfig, TrainConfig
+from instructseq_training.flops import batch_shape, training_flops
+from instructseq_training.hardware import peak_flops
+from instructseq_training.losses import StepLosses, loss_counts, weighted
+from instructseq_training.parallel import Processes, clip_gradients, piece
+from instructseq_training.prefetch import BatchSource
+from instructseq_training.progress import Journal, Meter
+from instructseq_training.samples import Sample
+from instructseq_training.states import gather_state, newest_state, optimised, restore_state, write_state
+from instructseq_training.weight_average import WeightAverage
 
 LOG = "log.jsonl"
 STATE = "state"
+REPORT_STEPS = 20
 
 Evaluation = Callable[[SequenceModel], dict[str, float]]
+Sampling = Callable[[SequenceModel], list[Sample]]
 
 
 class Trainer:
-    """One training run.
+    """One training run, or one process's part in it.
 
     Args:
-        model: changed in place.
+        model: changed in place; the same in every process.
         batcher: gives the batch of a step.
         config: the run's settings.
-        out: folder of log and state.
-        evaluate: scores a model by letting it run free; called with the averaged weights.
-        device: where the model runs.
+        out: folder of log and state, shared by all processes.
+        evaluate: scores a model by letting it run free; called with the averaged weights, in the main process.
+        sample: answers to be looked at, for TensorBoard; None for none.
+        processes: that train together; None for this one alone, on the CPU.
+
+    Raises:
+        ConfigError: a step has too few frames for so many processes.
     """
 
     def __init__(
@@ -45,48 +59,58 @@ class Trainer:
         config: TrainConfig,
         out: Path,
         evaluate: Evaluation,
-        device: torch.device | None = None,
+        sample: Sampling | None = None,
+        processes: Processes | None = None,
     ) -> None:
-        self.model, self.batcher, self.config, self.out, self.evaluate = model, batcher, config, out, evaluate
-        self.device = device or torch.device("cpu")
-        matrices = [p for p in model.parameters() if p.ndim >= 2]
-        others = [p for p in model.parameters() if p.ndim < 2]
-        groups = [
-            {"params": matrices, "weight_decay": config.optimiser.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=config.optimiser.learning_rate, betas=(0.9, 0.98), fused=True)
-        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.model, self.config, self.out, self.evaluate, self.sample = model, config, out, evaluate, sample
+        self.processes = processes or Processes()
+        self.shape: SequenceConfig = model.config
+        for batch_config in (config.batch, config.first_batch):
+            if batch_config is not None:
+                self.places(batch_config)
+        prepare_blocks(model, config.execution)
+        self.processes.copy_from_main(model)
+        self.module = self.processes.wrap(StepLosses(model, config.loss))
+        self.optimiser = build_optimiser(model, config.optimiser)
+        self.average = WeightAverage(model, layout=config.execution.average, processes=self.processes)
+        self.source = BatchSource(batcher, ahead=config.execution.prefetch)
         self.step = 0
         self.seconds = 0.0
-        self.console = Console()
-        self._recent: dict[str, list[float]] = defaultdict(list)
         out.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
         """Take up the run in `out`, if there is one; returns whether there was."""
-        if not (self.out / STATE).is_dir():
+        folder = newest_state(self.out / STATE)
+        if folder is None:
             return False
-        progress = load_state(self.out / STATE, self.model, self.optimiser, self.average)
+        progress = restore_state(folder, self.model, self.optimiser, self.average)
         self.step, self.seconds = int(progress["step"]), float(progress["seconds"])
         return True
 
     def run(self) -> None:
         """Train to the limit of steps or minutes; saves and evaluates on the way and at the end."""
-        evaluated = saved = began = time.monotonic()
-        before = self.seconds
-        while not self.finished:
-            self._report(self.train_step())
-            now = time.monotonic()
-            self.seconds = before + now - began
-            if now - saved > 60 * self.config.save_minutes:
-                self.save()
-                saved = now
-            if now - evaluated > 60 * self.config.evaluate_minutes:
-                self.score()
-                evaluated = time.monotonic()
-        self.save()
-        self.score()
+        peak = peak_flops(self.processes.device) * self.processes.world if self.processes.main else 1.0
+        meter = Meter(peak=peak)
+        tensorboard = self.out / "tensorboard" if self.config.tensorboard else None
+        with Journal(self.out / LOG, tensorboard=tensorboard, speaks=self.processes.main) as journal:
+            began, before = time.monotonic(), self.seconds
+            evaluated = saved = 0.0  # seconds since `began` by the main process's clock, in every process
+            while not self.finished:
+                meter.add(self.train_step())
+                elapsed = self.processes.from_main(time.monotonic() - began)
+                self.seconds = before + elapsed
+                journal.show(self._row(meter.latest()), self.progress)
+                if self.step % REPORT_STEPS == 0 or self.finished:
+                    journal.write(self._row(meter.mean() | {"eta_minutes": self._remaining / 60}))
+                if elapsed - saved > 60 * self.config.save_minutes:
+                    self._save_or_warn(journal)
+                    saved = elapsed
+                if elapsed - evaluated > 60 * self.config.evaluate_minutes:
+                    self.score(journal)
+                    evaluated = self.processes.from_main(time.monotonic() - began)
+            self.source.close()
+            self.save()
+            self.score(journal)
 
     @property
     def progress(self) -> float:
@@ -106,82 +130,146 @@ class Trainer:
         """Whether the limit is reached."""
         return self.progress >= 1.0
 
+    @property
+    def _remaining(self) -> float:
+        """Seconds to the end at the pace so far."""
+        return self.seconds * (1 - self.progress) / max(self.progress, 1e-9)
+
+    def places(self, config: BatchConfig) -> list[range]:
+        """Which of a step's frames this process works on, in parts that it takes one after the other.
+
+        Raises:
+            ConfigError: a process would have nothing to do in a part.
+        """
+        world, frames = self.processes.world, config.frames
+        most = -(-frames // world)
+        parts = -(-most // (self.config.execution.frames_at_once or most))
+        if frames // world < parts:
+            raise ConfigError(
+                f"{frames} frames a step are too few for {world} processes of {parts} parts; make batch.frames and "
+                f"first_batch.frames a multiple of {world}, or start fewer processes"
+            )
+        share = self.processes.share(frames)
+        return [piece(share, parts, index) for index in range(parts)]
+
     def train_step(self) -> dict[str, float]:
-        """One step; returns its losses, the gradient's norm and the learning rate."""
+        """One step; returns its losses, the gradient's norm, the learning rate and what it took."""
         began = time.monotonic()
-        batch = self.batcher.batch(self.step, self.batch_config)
+        batch_config = self.batch_config
+        places = self.places(batch_config)
+        parts = self.source.parts(self.step, batch_config, places)
         loaded = time.monotonic()
         rate = learning_rate(self.config, self.step, self.progress)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
-        self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16):
-            losses = batch_losses(self.model, batch.to(self.device), self.config.loss, generator=generator)
-            loss = weighted(losses, self.config.loss)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.clip)
+        losses = self._gradients(parts, places, batch_config)
+        norm = clip_gradients(self.model, self.config.optimiser.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self._average()
+        # The average warms up with the run, so that early weights do not linger in a short one.
+        self.average.update(self.model, min(self.config.optimiser.average, (1 + self.step) / (10 + self.step)))
         self.step += 1
-        values = {name: float(value.detach()) for name, value in losses.items()}
+        values = {name: float(value) for name, value in losses.items()}
+        values["instructions"] = sum(len(part.examples) for part in parts)
+        values["flops"] = sum(training_flops(self.shape, batch_shape(part)) for part in parts)
         spent = time.monotonic() - began
-        return values | {
+        return self.processes.sum(values) | {
             "norm": float(norm),
             "rate": rate,
-            "instructions": len(batch.examples),
             "seconds": spent,
             "wait": loaded - began,
         }
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        # The average warms up with the run, so that early weights do not linger in a short one.
-        decay = min(self.config.optimiser.average, (1 + self.step) / (10 + self.step))
-        for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
+    def _gradients(self, parts: list[Batch], places: list[range], config: BatchConfig) -> dict[str, Tensor]:
+        """Forward and backward of this process's parts; returns their losses, which add up to the step's."""
+        device = self.processes.device
+        counts = self._counts(parts)
+        hidden = self._hidden(config)
+        sums: dict[str, Tensor] = {}
+        self.model.train()
+        for index, (part, place) in enumerate(zip(parts, places, strict=True)):
+            rows = hidden[config.maps * place.start : config.maps * place.stop].to(device)
+            with self.processes.accumulating(self.module, last=index == len(parts) - 1):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.config.execution.precision == "bf16"):
+                    losses = self.module(part.to(device), counts, rows)
+                    # Processes average their gradients; the losses are shares of a sum.
+                    loss = weighted(losses, self.config.loss) * self.processes.world
+                loss.backward()
+            for name, value in losses.items():
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
+        self.processes.finish_gradients(self.module)
+        return sums
 
-    def _report(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._recent[name].append(value)
-        if self.step % 20 and not self.finished:
-            return
-        row: dict[str, Any] = {"step": self.step, "minutes": round(self.seconds / 60, 2)}
-        row |= {name: round(sum(held) / len(held), 5) for name, held in self._recent.items()}
-        self._recent.clear()
-        self._log(row)
+    def _counts(self, parts: list[Batch]) -> dict[str, float]:
+        """What the whole step's losses are means over."""
+        counts = [loss_counts(part, self.shape) for part in parts]
+        return self.processes.sum({name: sum(held[name] for held in counts) for name in counts[0]})
 
-    def score(self) -> dict[str, float]:
-        """Evaluate the averaged weights, free-running."""
-        held = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
-        self.model.eval()
-        try:
-            scores = self.evaluate(self.model)
-        finally:
-            self.model.load_state_dict(held)
-        self._log(
-            {"step": self.step, "minutes": round(self.seconds / 60, 2)} | {f"free_{k}": v for k, v in scores.items()}
+    def _hidden(self, config: BatchConfig) -> Tensor:
+        """Hidden history of all maps of the step, whoever works on them."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        length = self.shape.map_grid**2 - 1
+        return hidden_history(
+            config.frames * config.maps, length, rate=self.config.loss.corruption, generator=generator
         )
+
+    def score(self, journal: Journal | None = None) -> dict[str, float]:
+        """Evaluate the averaged weights, free-running, in the main process; the others wait and get nothing."""
+        average = self.average.whole()
+        scores: dict[str, float] = {}
+        if self.processes.main:
+            model = model_of(self.shape, average)
+            scores = self.evaluate(model)
+            if journal is not None:
+                journal.write(self._row({f"free_{name}": value for name, value in scores.items()}))
+                if self.sample is not None and self.config.tensorboard:
+                    journal.samples(self.step, self.sample(model))
+        self.processes.wait()
         return scores
 
     def save(self) -> None:
-        """Write the resumable state; the one before it stays whole until this one is."""
-        save_state(
-            self.out / STATE,
-            self.model,
-            self.optimiser,
-            self.average,
-            {"step": self.step, "seconds": self.seconds},
-        )
+        """Write the resumable state; the one before it stays whole until this one is.
 
-    def _log(self, row: dict[str, Any]) -> None:
-        with (self.out / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        shown = " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
-        self.console.print(shown, soft_wrap=True)
+        Raises:
+            CheckpointError: it could not be written.
+        """
+        tensors = gather_state(self.model, self.optimiser, self.average, self.processes)
+        if self.processes.main:
+            write_state(self.out / STATE, tensors, {"step": self.step, "seconds": self.seconds})
+        self.processes.wait()
+
+    def _save_or_warn(self, journal: Journal) -> None:
+        """Save; a disk that is full now may have room again before the run ends."""
+        try:
+            self.save()
+        except CheckpointError as error:
+            journal.say(str(error))
+            self.processes.wait()  # where the others are after a save
+
+    def _row(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": self.step, "minutes": round(self.seconds / 60, 2)} | dict(values)
+
+
+def build_optimiser(model: SequenceModel, config: OptimiserConfig) -> torch.optim.AdamW:
+    """AdamW with decay on matrices; weights in shards and others go into groups of their own, as it wants them."""
+    parameters = optimised(model)
+    others = [p for p in parameters if p.ndim < 2]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in others if not isinstance(p, DTensor)], "weight_decay": 0.0},
+        {"params": [p for p in others if isinstance(p, DTensor)], "weight_decay": 0.0},
+    ]
+    filled = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(filled, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def model_of(config: SequenceConfig, weights: Mapping[str, Tensor]) -> SequenceModel:
+    """A model that uses the given tensors as its weights, without a copy; for evaluation."""
+    with torch.device("meta"):
+        model = SequenceModel(config)
+    model.load_state_dict(dict(weights), assign=True)
+    return model.eval().requires_grad_(False)
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:

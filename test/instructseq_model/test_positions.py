@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from instructseq_model.positions import grid_positions, line_positions, place_codes
@@ -24,3 +25,13 @@ def test_codes_of_near_places_are_near_and_those_of_bins_are_distinct() -> None:
 def test_odd_widths_are_filled_with_zeros() -> None:
     assert place_codes(torch.tensor([[0.1, 0.9]]), 7).shape == (1, 2, 7)
     assert place_codes(torch.tensor([0.3]), 7)[0, 6] == 0
+
+
+def test_positions_need_no_memory_on_the_meta_device_even_where_linspace_is_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    linspace = torch.linspace
+    # What loading a model with transformers does to it.
+    monkeypatch.setattr(torch, "linspace", lambda *args, device="cpu", **more: linspace(*args, device=device, **more))
+    with torch.device("meta"):
+        assert grid_positions(4, 8).is_meta

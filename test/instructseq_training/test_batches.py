@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from instructseq_model.palette import NAMED_COLOURS
 from instructseq_model.perception import Task
-from instructseq_model.vocabulary import END, MASK, PAD, OutputKind
-from instructseq_training.batches import Batcher, corrupted, padded
+from instructseq_model.vocabulary import END, PAD, OutputKind
+from instructseq_training.batches import Batcher, hidden_history, padded
 from instructseq_training.config import BatchConfig
 from instructseq_training.prepared import PreparedFrames
 
@@ -92,13 +94,25 @@ def test_map_tokens_are_the_vqvae_codes(batcher: Batcher) -> None:
     assert torch.equal(batcher.map_tokens(list(painted)), codes + batcher.sequence.vocabulary.visual_range.start)
 
 
-def test_corruption_hides_history_and_changes_nothing_else() -> None:
-    tokens = torch.arange(10, 1010).view(10, 100)
-    hidden = corrupted(tokens, rate=1.0, generator=torch.Generator().manual_seed(0))
-    assert ((hidden == tokens) | (hidden == MASK)).all()
-    shares = (hidden == MASK).float().mean(1)
+def test_hidden_history_is_a_share_of_its_own_in_each_row() -> None:
+    hidden = hidden_history(10, 100, rate=1.0, generator=torch.Generator().manual_seed(0))
+    shares = hidden.float().mean(1)
+    assert hidden.shape == (10, 100)
     assert shares.min() < 0.3 < 0.7 < shares.max()
-    assert torch.equal(corrupted(tokens, rate=0.0, generator=torch.Generator()), tokens)
+    assert not hidden_history(10, 100, rate=0.0, generator=torch.Generator()).any()
+
+
+def test_parts_of_a_step_hold_what_the_whole_step_holds(batcher: Batcher) -> None:
+    config = replace(CONFIG, frames=5)
+    whole = batcher.batch(4, config)
+    parts = batcher.parts(4, config, [range(0, 2), range(2, 5)])
+    assert [example for part in parts for example in part.examples] == whole.examples
+    assert torch.equal(torch.cat([part.features for part in parts]), whole.features)
+    assert torch.equal(torch.cat([part.heat for part in parts]), whole.heat)
+    for kind, outputs in whole.outputs.items():
+        tokens = [row for part in parts for row in part.outputs[kind].tokens.tolist()]
+        kept = [[token for token in row if token != PAD] for row in tokens]
+        assert kept == [[token for token in row if token != PAD] for row in outputs.tokens.tolist()]
 
 
 def test_padding_fills_behind_the_shorter_rows() -> None:

@@ -10,7 +10,7 @@ from instructseq_model.errors import ConfigError
 from instructseq_model.model_config import load_model_config
 from instructseq_training.config import BatchConfig, load_train_config
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "config" / "training").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "config" / "training").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

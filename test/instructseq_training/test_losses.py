@@ -9,7 +9,17 @@ from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vocabulary import END, PAD, OutputKind
 from instructseq_training.batches import Batcher, Outputs
 from instructseq_training.config import BatchConfig, LossConfig
-from instructseq_training.losses import batch_losses, heat_loss, kind_loss, smoothed_positions, token_loss
+from instructseq_training.losses import (
+    batch_losses,
+    heat_loss,
+    kind_loss,
+    loss_counts,
+    select_rows,
+    smoothed_positions,
+    token_loss,
+)
+
+from . import tiny_world
 
 CONFIG = BatchConfig(frames=1, referring_maps=1, semantic_maps=1, boxes=1, captions=1, grounding=1, low_precision=False)
 
@@ -39,7 +49,7 @@ def test_padding_does_not_count(model: SequenceModel) -> None:
         whole = token_loss(logits, Outputs(rows=rows, tokens=padded), OutputKind.BOXES, model, smoothing)
         part = token_loss(logits[:, :5], Outputs(rows=rows, tokens=tokens), OutputKind.BOXES, model, smoothing)
         assert whole == pytest.approx(float(part))
-    by_hand = -logits[0, :5].log_softmax(-1)[torch.arange(5), tokens[0]].mean()
+    by_hand = -logits[0, :5].log_softmax(-1)[torch.arange(5), tokens[0]].sum()
     assert short == pytest.approx(float(by_hand))
 
 
@@ -63,7 +73,7 @@ def test_a_right_heat_costs_next_to_nothing_and_a_wrong_one_much(model: Sequence
 
 def test_all_losses_are_there_and_reach_every_weight(model: SequenceModel, batcher: Batcher) -> None:
     batch = batcher.batch(0, CONFIG)
-    losses = batch_losses(model, batch, LossConfig(), generator=torch.Generator().manual_seed(0))
+    losses = batch_losses(model, batch, LossConfig())
     assert set(losses) == {"map", "boxes", "text", "kind", "heat"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
@@ -80,3 +90,34 @@ def test_the_kind_loss_is_the_mass_of_the_kinds_range_by_hand(model: SequenceMod
     maps = probability[:, vocabulary.visual_range.start : vocabulary.visual_range.stop].sum(-1)
     expected = -(boxes / (boxes + others + maps)).log()
     assert torch.allclose(kind_loss(model, first, OutputKind.BOXES), expected, atol=1e-5)
+
+
+def test_losses_of_parts_add_up_to_those_of_the_step() -> None:
+    torch.manual_seed(0)
+    sequence = tiny_world.sequence_config(tiny_world.WHOLE)
+    whole_model, batcher = SequenceModel(sequence), tiny_world.batcher(sequence)
+    config = BatchConfig(frames=3, referring_maps=1, boxes=2, captions=1, grounding=2, low_precision=False)
+    step = batcher.batch(0, config)
+    parts = batcher.parts(0, config, [range(0, 1), range(1, 3)])
+    counts = loss_counts(step, sequence)
+    separate = [loss_counts(part, sequence) for part in parts]
+    assert {name: sum(held[name] for held in separate) for name in counts} == counts
+    hidden = torch.rand(6, 15, generator=torch.Generator().manual_seed(1)) < 0.5
+    expected = batch_losses(whole_model, step, LossConfig(), hidden=hidden)
+    first = batch_losses(whole_model, parts[0], LossConfig(), counts=counts, hidden=hidden[:2])
+    second = batch_losses(whole_model, parts[1], LossConfig(), counts=counts, hidden=hidden[2:])
+    assert set(expected) == {"map", "boxes", "text", "kind", "heat", "classes"}
+    for name, value in expected.items():
+        assert (first[name] + second[name]).item() == pytest.approx(value.item(), rel=1e-5)
+
+
+def test_a_whole_batch_gives_mean_cross_entropies(batcher: Batcher, model: SequenceModel) -> None:
+    batch = batcher.batch(2, CONFIG)
+    losses = batch_losses(model, batch, LossConfig(position_smoothing=0.0))
+    image = model.encode_image(batch.features)
+    instruction = model.encode_instruction(image, batch.states, batch.lengths)
+    for kind, outputs in batch.outputs.items():
+        inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
+        logits = model.logits(image, select_rows(instruction, outputs.rows), inputs, kind)
+        mean = torch.nn.functional.cross_entropy(logits.flatten(0, 1), outputs.tokens.flatten(), ignore_index=PAD)
+        assert losses[kind.value].item() == pytest.approx(mean.item(), rel=1e-5)

@@ -45,8 +45,8 @@ def test_a_resumed_run_gives_the_losses_of_an_uninterrupted_one(
     found += [second.train_step() for _ in range(3)]
     for name in ("map", "boxes", "text", "heat", "norm"):
         assert [row[name] for row in found] == pytest.approx([row[name] for row in expected], rel=1e-6)
-    for name, value in whole.average.items():
-        assert torch.allclose(second.average[name], value, atol=1e-7)
+    for name, value in whole.average.held.items():
+        assert torch.allclose(second.average.held[name], value, atol=1e-7)
 
 
 def test_losses_fall(sequence_config: SequenceConfig, batcher: Batcher, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_evaluation_sees_the_average_and_leaves_the_weights(
     sequence_config: SequenceConfig, batcher: Batcher, tmp_path: Path
 ) -> None:
     run = trainer(sequence_config, batcher, tmp_path, steps=5)
-    for value in run.average.values():
+    for value in run.average.held.values():
         value.zero_()
     before = run.model.head.weight.clone()
     assert run.score() == {"weights": 0.0}

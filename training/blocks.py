@@ -1,0 +1,21 @@
+"""What is done to the transformer's blocks before training: activation checkpointing and compilation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from instructseq_model.transformer import Block
+from instructseq_training.config import ExecutionConfig
+
+
+def prepare_blocks(model: nn.Module, execution: ExecutionConfig) -> None:
+    """Checkpoint or compile every block of a model, in place; names and values of its weights stay as they are."""
+    for block in [part for part in model.modules() if isinstance(part, Block)]:
+        if execution.checkpointing == "blocks":
+            kept = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+            block.forward = kept  # type: ignore[method-assign]
+        if execution.compile == "blocks":
+            block.compile()

@@ -1,0 +1,122 @@
+"""Answers of a model to be looked at: one of each task on a few frames, beside what would have been right."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from instructseq_model.decoding import GREEDY, DecodingPrefix, beam_search, decoding_prefix, generate
+from instructseq_model.label_sets import label_set
+from instructseq_model.maps import decode_maps
+from instructseq_model.palette import NAMED_COLOURS, paint
+from instructseq_model.perceiver import KIND_OF_TASK
+from instructseq_model.perception import Task
+from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.vocabulary import OutputKind
+from instructseq_training.examples import (
+    Example,
+    caption_example,
+    draw_expressions,
+    referring_example,
+    semantic_example,
+)
+from instructseq_training.free_running import Parts, boxes_of_tokens
+from instructseq_training.instructions import InstructionSet
+from instructseq_training.prepared import PreparedFrames
+
+RIGHT, GIVEN = "white", "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """An answer.
+
+    Attributes:
+        name: task and number of the frame, such as "segmentation/0".
+        picture: S x 2S x 3, uint8: what would have been right, and what was answered.
+        text: the instruction, and for captions both texts.
+    """
+
+    name: str
+    picture: NDArray[np.uint8]
+    text: str
+
+
+@torch.inference_mode()
+def sample_answers(
+    model: SequenceModel, parts: Parts, frames: PreparedFrames, phrasings: InstructionSet, *, count: int, seed: int = 0
+) -> list[Sample]:
+    """Free-running answers on the first `count` frames, one instruction of each task a frame, always the same ones."""
+    rng = random.Random(seed)
+    samples = []
+    for number in range(min(count, len(frames))):
+        examples = one_of_each(frames, number, phrasings, rng, max_targets=model.config.max_boxes)
+        encoded = parts.instruction_encoder.encode([example.instruction for example in examples])
+        cut = min(encoded.states.shape[1], model.config.max_instruction_tokens)
+        features = torch.from_numpy(np.array(frames.features[number : number + 1])).float()
+        image = model.encode_image(features.to(model.head.weight.device))
+        prefix = model.encode_instruction(image, encoded.states[:, :cut].float(), encoded.lengths.clamp(max=cut))
+        rows = decoding_prefix(model, image, prefix)
+        for row, example in enumerate(examples):
+            right, given, text = answer(model, parts, rows.row(row), example, frames, number)
+            picture = np.concatenate([right, given], 1)
+            samples.append(Sample(name=f"{example.task.value}/{number}", picture=picture, text=text))
+    return samples
+
+
+def one_of_each(
+    frames: PreparedFrames, number: int, phrasings: InstructionSet, rng: random.Random, *, max_targets: int
+) -> list[Example]:
+    """An instruction of each task on a frame."""
+    said = frames.said[number]
+    expressions = draw_expressions(said, 2, kind_weights={}, max_targets=max_targets, rng=rng)
+    tasks = (Task.SEGMENTATION, Task.DETECTION)
+    return [
+        semantic_example(phrasings=phrasings, label_set="household", rng=rng),
+        *(
+            referring_example(said, expression, task=task, phrasings=phrasings, rng=rng)
+            for expression, task in zip(expressions, tasks, strict=True)
+        ),
+        caption_example(said, phrasings=phrasings, rng=rng),
+    ]
+
+
+def answer(
+    model: SequenceModel, parts: Parts, prefix: DecodingPrefix, example: Example, frames: PreparedFrames, number: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
+    """The right picture, the answered one, both S x S x 3 uint8, and the words that belong to them."""
+    scene = paint(np.asarray(frames.classes[number]), label_set("household"))
+    if example.task is Task.CAPTION:
+        first, size = model.config.vocabulary.text_range.start, parts.tokenizer.size
+        best = beam_search(model, prefix, size=3)[0]
+        said = parts.tokenizer.decode([token - first for token in best.tokens if token - first < size])
+        return scene, np.zeros_like(scene), f"{example.instruction}\n\nright: {example.caption}\n\nanswered: {said}"
+    kind = KIND_OF_TASK[example.task]
+    made = generate(model, prefix, kind, sampling=GREEDY)
+    if kind is OutputKind.BOXES:
+        found = boxes_of_tokens(model, made.tokens[0, : int(made.lengths[0])].tolist())
+        right = with_boxes(scene, np.array(example.boxes, float).reshape(-1, 4), colour=RIGHT)
+        return right, with_boxes(scene, found, colour=GIVEN), example.instruction
+    painted = decode_maps(parts.vqvae, made.tokens - model.config.vocabulary.visual_range.start)[0]
+    if example.task is Task.SEMANTIC:
+        return scene, np.asarray(painted), example.instruction
+    mask = np.isin(frames.instances[number], example.targets)
+    right = (mask[..., None] * np.array(NAMED_COLOURS[example.colour])).astype(np.uint8)
+    return right, np.asarray(painted), example.instruction
+
+
+def with_boxes(picture: NDArray[np.uint8], boxes: NDArray[np.floating], *, colour: str) -> NDArray[np.uint8]:
+    """A darker picture with boxes drawn on it; boxes are N x 4, parts of the sides."""
+    drawn = Image.fromarray(picture // 2)
+    height, width = picture.shape[:2]
+    for box in boxes.tolist():
+        left, right = sorted((box[0] * width, box[2] * width))
+        top, bottom = sorted((box[1] * height, box[3] * height))
+        corners = (left, top, max(left, right - 1), max(top, bottom - 1))
+        ImageDraw.Draw(drawn).rectangle(corners, outline=colour)
+    return np.asarray(drawn)
