@@ -36,7 +36,7 @@ def captions() -> TokenizedCaptions:
 
 
 def plain_cider(predictions: list[str], references: list[list[str]]) -> list[float]:
-    """CIDEr-D from its definition: clipped cosines of tf-idf vectors, a Gaussian of the lengths' difference, times 10."""
+    """CIDEr-D from its definition: clipped cosines of tf-idf vectors, a Gaussian of lengths, times 10."""
 
     def grams(text: str, n: int) -> Counter[tuple[str, ...]]:
         words = text.split()

@@ -54,7 +54,7 @@ class Measured:
     Attributes:
         images: of each case.
         rows: by metric, what each case gave; see `measures.Measure.of_case`.
-        first: the first case and its answer, in the first process.
+        first: the first case that was taken for what it is, with its answer; of this process.
     """
 
     images: list[str]
@@ -98,12 +98,12 @@ def measure(
     title = f"{asking.model}: {asking.question.dataset} {asking.question.task.value} N={asking.samples}"
     own: list[Any] = []
     first = None
-    progress = track(
-        team.share(cases), description=title, console=Console(stderr=True), disable=not team.is_first, transient=True
-    )
-    for number, case in progress:
+    console = Console(stderr=True)
+    silent = not (team.is_first and console.is_terminal)
+    for number, case in track(team.share(cases), description=title, console=console, disable=silent, transient=True):
         answer = ask(perceiver, case, samples=asking.samples, temperature=asking.temperature)
-        first = first or (case, answer)
+        if first is None and answer.task is case.task:
+            first = (case, answer)
         own.append([number, case.image_key, [ALL_MEASURES[name].of_case(case, answer) for name in wanted]])
     every = sorted(team.gather(own), key=lambda row: row[0])
     rows = {name: [row[2][place] for row in every] for place, name in enumerate(wanted)}

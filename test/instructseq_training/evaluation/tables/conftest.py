@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from instructseq_model.checkpoint import save_checkpoint
+from instructseq_model.label_sets import LABEL_SET_NAMES
 from instructseq_model.model_config import load_model_config
 from instructseq_model.routing import Router
 from instructseq_model.sequence_model import SequenceModel
@@ -43,7 +44,8 @@ def frame(number: int, split: str) -> Sample:
     record = {"key": f"{split}-{number}", "split": split, "width": 64, "height": 48, "objects": objects}
     record |= {"expressions": expressions, "captions": ["a mug on the table", "a red mug and a bowl"]}
     rgb = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
-    return Sample(f"{split}-{number}", rgb, instances, instances + 1, record)
+    classes = np.add.outer(np.arange(48) // 10 * 8, np.arange(64) // 8).astype(np.uint8)  # all forty, so that some hit
+    return Sample(f"{split}-{number}", rgb, instances, classes, record)
 
 
 @pytest.fixture(scope="session")
@@ -59,25 +61,30 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model whose answers mean nothing; its frozen encoders are the real ones."""
-    torch.manual_seed(3)
     config = replace(
         load_model_config(CONFIG),
         image_size=56,  # 4 x 4 cells
         transformer=TransformerConfig(layers=1, width=32, heads=2),
         vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
         text_size=len(WORDS),
+        position_size=30,
         max_text_tokens=5,
     )
-    sequence = SequenceModel(config.sequence)
-    with torch.no_grad():
+    torch.manual_seed(6)
+    sequence, router = SequenceModel(config.sequence), Router(config.sequence.instruction_width)
+    with torch.no_grad():  # far from even, so that different instructions are answered by different tasks
         sequence.head.weight.mul_(20)
+        for parameter in sequence.transformer.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        router.task.weight.mul_(10)
+        router.label_set.bias[LABEL_SET_NAMES.index("household")] = 100
     folder = tmp_path_factory.mktemp("checkpoint")
     save_checkpoint(
         folder,
         config,
         sequence=sequence.state_dict(),
         vqvae=VQVAE(config.vqvae).state_dict(),
-        router=Router(config.sequence.instruction_width).state_dict(),
+        router=router.state_dict(),
         tokenizer=TextTokenizer(Tokenizer(WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="a"))),
     )
     return folder

@@ -38,9 +38,8 @@ def test_new_names_are_bare_names_of_objects_never_trained_on(scenes: Path) -> N
     found = cases(scenes, "household-new-names", Task.SEGMENTATION, split="heldout")
     assert [(case.object_class, case.kind) for case in found] == [("bowl", "name")] * 4
     assert cases(scenes, "household-new-names", Task.SEGMENTATION) == []
-    assert {c.object_class for c in cases(scenes, "household-known-names", Task.SEGMENTATION, split="heldout")} == {
-        "mug"
-    }
+    known = cases(scenes, "household-known-names", Task.SEGMENTATION, split="heldout")
+    assert {case.object_class for case in known} == {"mug"}
 
 
 def test_the_mask_and_the_box_are_those_of_the_targets(scenes: Path) -> None:

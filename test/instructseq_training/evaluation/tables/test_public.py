@@ -91,9 +91,6 @@ def test_what_is_missing_is_named_with_its_source(tmp_path: Path) -> None:
     suite = PublicSuite(tmp_path, {"refcoco": read})
     with pytest.raises(MissingDataError, match=r"ade20k cannot be read .* ADEChallengeData2016"):
         next(suite.cases(Question("ade20k", "val", Task.SEMANTIC, "train"), frames=None))
+    suite = PublicSuite(tmp_path / "nowhere", {"refcoco": read})
     with pytest.raises(MissingDataError, match="there is no folder"):
-        next(
-            PublicSuite(tmp_path / "x", {"refcoco": read}).cases(
-                Question("refcoco", "val", Task.CAPTION, "train"), frames=None
-            )
-        )
+        next(suite.cases(Question("refcoco", "val", Task.CAPTION, "train"), frames=None))

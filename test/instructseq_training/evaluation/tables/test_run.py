@@ -37,12 +37,8 @@ def test_every_row_has_ours_beside_the_papers(written: Path) -> None:
     found = rows(written, 1)
     assert all(set(row) >= KEYS for row in found)
     semantic = found[0]
-    assert (semantic["metric"], semantic["paper"], semantic["paper_dataset"], semantic["n"]) == (
-        "miou",
-        47.22,
-        "coco_stuff",
-        4,
-    )
+    assert (semantic["metric"], semantic["n"]) == ("miou", 4)
+    assert (semantic["paper"], semantic["paper_dataset"]) == (47.22, "coco_stuff")
     for row in found:
         if row["metric"] != "meteor" and row["ours"] is not None and row["ci95"] is not None:
             assert 0 <= row["ci95"][0] <= row["ci95"][1]
@@ -66,8 +62,7 @@ def test_table_4_has_a_curve_and_one_row_a_number_of_samples(written: Path) -> N
 
 def test_calibration_and_confidence_are_drawn_where_a_map_was_given(written: Path) -> None:
     assert (written / "table-4-calibration.png").stat().st_size > 5000
-    answered = any(row["ours"] is not None for row in rows(written, 4) if row["metric"] == "ece")
-    assert (written / "table-4-confidence.png").exists() or not answered
+    assert (written / "table-4-confidence.png").stat().st_size > 5000
 
 
 def test_a_model_that_is_not_given_is_named_with_its_recipe_and_has_no_number(
@@ -91,11 +86,11 @@ def test_missing_datasets_are_named_and_have_no_numbers(checkpoint: Path, tmp_pa
 
 def test_two_processes_give_the_numbers_of_one(scenes: Path, checkpoint: Path, written: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    command += [sys.executable, "-c", "from instructseq_cli.main import app; app()", "tables", "--table", "1"]
+    command += [sys.executable, "-c", "from instructseq_cli.main import app; app()", "tables", "--table", "4"]
     command += ["--data", str(scenes), "--model", f"default={checkpoint}", "--samples", "2", "--out", str(tmp_path)]
-    done = subprocess.run(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240
-    )
+    threads = {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert rows(tmp_path, 1) == rows(written, 1)
-    assert done.stdout.count("Main results") == 1  # only the first process prints
+    assert {row["metric"] for row in rows(written, 4) if row["ours"]} >= {"miou", "ece", "oiou"}  # not all nothing
+    assert rows(tmp_path, 4) == rows(written, 4)
+    assert done.stdout.count("Number of samples") == 1  # only the first process prints

@@ -38,8 +38,8 @@ def test_tables_that_share_a_setting_share_its_numbers() -> None:
         whole, base = (1, "InstructSeq", dataset, Task(task), None), (5, "InstructSeq-Base", dataset, Task(task), "mae")
         assert of[whole] == of[4, "InstructSeq", dataset, Task(task), "N=10"]
         assert of[base] == of[6, "InstructSeq-Base", dataset, Task(task), "all-tasks"]
-    referring = ("refcoco", Task.SEGMENTATION)
-    assert of[1, "InstructSeq", *referring, None] == of[2, "InstructSeq-Full", *referring, "template"] == 59.60
+    full = (2, "InstructSeq-Full", "refcoco", Task.SEGMENTATION, "template")
+    assert of[1, "InstructSeq", "refcoco", Task.SEGMENTATION, None] == of[full] == 59.60
 
 
 @pytest.mark.parametrize("suite", ["household", "coco"])
@@ -92,5 +92,5 @@ def test_a_wrong_table_suite_or_metric_is_refused_with_what_there_is(tmp_path: P
     (tmp_path / "table-1.yaml").write_text(
         "title: x\nrows: {coco: [{dataset: d, split: val, task: caption, metric: miou}]}"
     )
-    with pytest.raises(ConfigError, match="no metric of caption; there are .*bleu4"):
+    with pytest.raises(ConfigError, match=r"no metric of caption; there are .*bleu4"):
         load_table(1, suite="coco", folder=tmp_path)
