@@ -50,7 +50,7 @@ def draw_plots(
 
 def draw_curve(results: Sequence[Result], file: Path) -> None:
     """Scores over the number of samples, the paper's dashed in the same colour."""
-    figure, axes = _figure(width=6, height=4)
+    figure, axes = _figure(width=8, height=4)
     groups: dict[str, list[Result]] = {}
     for result in results:
         if result.row.metric != "ece":
@@ -65,7 +65,7 @@ def draw_curve(results: Sequence[Result], file: Path) -> None:
             axes.plot(*zip(*paper, strict=True), "--", color=line.get_color(), alpha=0.6, label=label)
     axes.set_xlabel("samples N")
     axes.set_ylabel("percent")
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=7, loc="outside right upper")
     _save(figure, file)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from instructseq_model.errors import ConfigError
 from instructseq_model.perceiver import Perceiver
@@ -52,7 +51,7 @@ def run(
         settings: how.
 
     Returns:
-        The results by table; in the other processes too.
+        The results by table; none in the other processes.
 
     Raises:
         ConfigError: there is no such table, or it has no rows for the suite.
@@ -66,7 +65,7 @@ def run(
         for table in tables if team.is_first else []:
             write_results(table, results[table.number], out)
             draw_plots(table, results[table.number], _measured(table, found, settings), out)
-            Console().print(Markdown(markdown(table, results[table.number])))
+            Console().print(markdown(table, results[table.number]), soft_wrap=True, markup=False, highlight=False)
     finally:
         leave_team(team)
     return results
