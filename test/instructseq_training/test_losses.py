@@ -80,3 +80,12 @@ def test_the_kind_loss_is_the_mass_of_the_kinds_range_by_hand(model: SequenceMod
     maps = probability[:, vocabulary.visual_range.start : vocabulary.visual_range.stop].sum(-1)
     expected = -(boxes / (boxes + others + maps)).log()
     assert torch.allclose(kind_loss(model, first, OutputKind.BOXES), expected, atol=1e-5)
+
+
+def test_a_batch_of_maps_only_has_losses_of_maps_only(batcher: Batcher, model: SequenceModel) -> None:
+    config = BatchConfig(frames=1, referring_maps=1, boxes=0, captions=0, grounding=1, low_precision=False)
+    batch = batcher.batch(0, config)
+    losses = batch_losses(model, batch, LossConfig(), generator=torch.Generator().manual_seed(0))
+    assert {"map", "kind", "heat"} <= set(losses)
+    assert not {"boxes", "text"} & set(losses)
+    assert all(torch.isfinite(value) for value in losses.values())

@@ -60,9 +60,8 @@ def test_table_4_has_a_curve_and_one_row_a_number_of_samples(written: Path) -> N
         assert picture.size[0] > 400
 
 
-def test_calibration_and_confidence_are_drawn_where_a_map_was_given(written: Path) -> None:
-    assert (written / "table-4-calibration.png").stat().st_size > 5000
-    assert (written / "table-4-confidence.png").stat().st_size > 5000
+def test_a_calibration_diagram_lies_beside_tables_with_an_ece(written: Path) -> None:
+    assert {path.name for path in written.glob("*calibration.png")} == {f"table-{n}-calibration.png" for n in (1, 4)}
 
 
 def test_a_model_that_is_not_given_is_named_with_its_recipe_and_has_no_number(
@@ -91,6 +90,6 @@ def test_two_processes_give_the_numbers_of_one(scenes: Path, checkpoint: Path, w
     threads = {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert {row["metric"] for row in rows(written, 4) if row["ours"]} >= {"miou", "ece", "oiou"}  # not all nothing
+    assert any(row["ours"] for row in rows(written, 4))  # equal nothings would show nothing
     assert rows(tmp_path, 4) == rows(written, 4)
     assert done.stdout.count("Number of samples") == 1  # only the first process prints
