@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from instructseq_cli import checkpoint_info, node, perceive, training
+from instructseq_cli import checkpoint_info, node, perceive, tables, training
 from instructseq_cli.demo import command as demo
 from instructseq_cli.failures import Program
 
@@ -67,5 +67,6 @@ app.command("say")(node.say)
 app.command("scenes")(training.scenes)
 app.add_typer(training.train, name="train")
 app.command("evaluate")(training.evaluate)
+app.command("tables")(tables.tables)
 app.command("info")(checkpoint_info.info)
 app.command("demo")(demo.demo)

@@ -121,3 +121,12 @@ def test_a_whole_batch_gives_mean_cross_entropies(batcher: Batcher, model: Seque
         logits = model.logits(image, select_rows(instruction, outputs.rows), inputs, kind)
         mean = torch.nn.functional.cross_entropy(logits.flatten(0, 1), outputs.tokens.flatten(), ignore_index=PAD)
         assert losses[kind.value].item() == pytest.approx(mean.item(), rel=1e-5)
+
+
+def test_a_batch_of_maps_only_has_losses_of_maps_only(batcher: Batcher, model: SequenceModel) -> None:
+    config = BatchConfig(frames=1, referring_maps=1, boxes=0, captions=0, grounding=1, low_precision=False)
+    batch = batcher.batch(0, config)
+    losses = batch_losses(model, batch, LossConfig())
+    assert {"map", "kind", "heat"} <= set(losses)
+    assert not {"boxes", "text"} & set(losses)
+    assert all(torch.isfinite(value) for value in losses.values())

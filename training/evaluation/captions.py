@@ -9,10 +9,11 @@ result says which of the two was used.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from instructseq_training.evaluation.java import has_java
 
 Tokenizer = Literal["ptb", "regex"]
 
@@ -48,16 +49,53 @@ def bleu(
     Raises:
         ValueError: the lists differ in length, are empty, or an image has no true caption.
     """
-    if not predictions or len(predictions) != len(references) or not all(references):
-        raise ValueError("BLEU needs as many predictions as lists of references, at least one, and no empty list")
     from pycocoevalcap.bleu.bleu import Bleu
 
-    chosen: Tokenizer = tokenizer or ("ptb" if shutil.which("java") else "regex")
+    said = tokenized(predictions, references, tokenizer=tokenizer)
+    predicted = {number: [text] for number, text in enumerate(said.predictions)}
+    scores, _ = Bleu(4).compute_score(dict(enumerate(said.references)), predicted, verbose=0)
+    return BleuScores(bleu_1=scores[0], bleu_2=scores[1], bleu_3=scores[2], bleu_4=scores[3], tokenizer=said.tokenizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizedCaptions:
+    """Captions as tokens with blanks between them.
+
+    Attributes:
+        predictions: one an image.
+        references: one or more an image, in the same order.
+        tokenizer: which was used.
+    """
+
+    predictions: list[str]
+    references: list[list[str]]
+    tokenizer: Tokenizer
+
+
+def tokenized(
+    predictions: Sequence[str], references: Sequence[Sequence[str]], *, tokenizer: Tokenizer | None = None
+) -> TokenizedCaptions:
+    """Tokenise predicted and true captions.
+
+    Args:
+        predictions: one caption an image.
+        references: one or more true captions an image, in the same order.
+        tokenizer: which to use; by default `ptb` where Java is installed, else `regex`.
+
+    Raises:
+        ValueError: the lists differ in length, are empty, or an image has no true caption.
+    """
+    if not predictions or len(predictions) != len(references) or not all(references):
+        raise ValueError("captions need as many predictions as lists of references, at least one, and no empty list")
+    chosen: Tokenizer = tokenizer or ("ptb" if has_java() else "regex")
     tokenize = _tokenize_ptb if chosen == "ptb" else _tokenize_regex
-    predicted = tokenize([[caption] for caption in predictions])
-    true = tokenize(references)
-    scores, _ = Bleu(4).compute_score(dict(enumerate(true)), dict(enumerate(predicted)), verbose=0)
-    return BleuScores(bleu_1=scores[0], bleu_2=scores[1], bleu_3=scores[2], bleu_4=scores[3], tokenizer=chosen)
+    # One call for all of them: starting the Java program takes longer than its work.
+    rows = tokenize([[caption] for caption in predictions] + [list(of_image) for of_image in references])
+    return TokenizedCaptions(
+        predictions=[row[0] for row in rows[: len(predictions)]],
+        references=rows[len(predictions) :],
+        tokenizer=chosen,
+    )
 
 
 def regex_tokens(text: str) -> list[str]:

@@ -30,9 +30,12 @@ class Case:
         task: what they ask for.
         mask: of referring cases, H x W; None if not known.
         boxes: of detection cases, K x 4 pixels.
-        classes: of semantic cases, H x W household ids.
+        classes: of semantic cases, H x W ids of `label_set`.
         captions: of caption cases, the true ones.
         kind: of the expression ("name", "relation" ...), "" for the other tasks.
+        image_key: names the image among those of its dataset; cases with one key share an image.
+        label_set: name of the label set of `classes`, and of what the instruction asks for.
+        object_class: of referring cases, the name of what is meant; "" where there is none.
     """
 
     image: NDArray[np.uint8]
@@ -43,6 +46,9 @@ class Case:
     classes: NDArray[np.uint8] | None = None
     captions: tuple[str, ...] = ()
     kind: str = ""
+    image_key: str = ""
+    label_set: str = "household"
+    object_class: str = ""
 
 
 def scene_cases(
@@ -61,16 +67,30 @@ def scene_cases(
     Raises:
         ConfigError: there are no such shards.
     """
+    rng = random.Random(seed)
+    cases: list[Case] = []
+    for sample in spread_frames(scenes, split, frames):
+        cases += _cases_of(sample, phrasings, rng, held_out_only=held_out_only)
+    return cases
+
+
+def spread_frames(scenes: Path, split: str, frames: int) -> Iterator[Sample]:
+    """The first frames of a split, taken evenly from its shards.
+
+    Args:
+        scenes: folder of shards.
+        split: "train", "val" or "heldout".
+        frames: at most so many.
+
+    Raises:
+        ConfigError: there are no such shards.
+    """
     shards = sorted(scenes.glob(f"{split}-*.tar"))
     if not shards:
         raise ConfigError(f"{scenes} holds no {split}-*.tar; render them: instructseq scenes {scenes} --split {split}")
-    rng = random.Random(seed)
     share = -(-frames // len(shards))
     samples = (sample for shard in shards for sample in islice(read_shard(shard), share))
-    cases: list[Case] = []
-    for sample in islice(samples, frames):
-        cases += _cases_of(sample, phrasings, rng, held_out_only=held_out_only)
-    return cases
+    return islice(samples, frames)
 
 
 def photograph_cases(phrasings: InstructionSet, *, seed: int = 0) -> list[Case]:

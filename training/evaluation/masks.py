@@ -45,7 +45,9 @@ def referring_scores(pairs: Iterable[tuple[Mask, Mask]], *, smallest_area: int =
     Raises:
         ValueError: there is no pair, or the masks of a pair differ in shape or are not bool.
     """
-    counts = np.array([_areas(predicted, true, smallest_area) for predicted, true in pairs], dtype=np.int64)  # N x 3
+    counts = np.array(
+        [mask_areas(predicted, true, smallest_area=smallest_area) for predicted, true in pairs], dtype=np.int64
+    )  # N x 3
     if len(counts) == 0:
         raise ValueError("there is nothing to score: give at least one pair of masks")
     intersection, union, true_area = counts.T
@@ -60,6 +62,25 @@ def referring_scores(pairs: Iterable[tuple[Mask, Mask]], *, smallest_area: int =
         no_target_accuracy=_share(predicted_area[~has_target] == 0),
         target_accuracy=_share(predicted_area[has_target] > 0),
     )
+
+
+def mask_areas(predicted: Mask, true: Mask, *, smallest_area: int = 1) -> tuple[int, int, int]:
+    """Pixels of the intersection, of the union and of the true mask.
+
+    Args:
+        predicted: H x W bool; of fewer pixels than `smallest_area` it counts as empty.
+        true: the same shape.
+        smallest_area: in pixels.
+
+    Raises:
+        ValueError: the masks differ in shape or are not bool.
+    """
+    if predicted.shape != true.shape or predicted.dtype != np.bool_ or true.dtype != np.bool_:
+        found = f"{predicted.dtype} {predicted.shape} and {true.dtype} {true.shape}"
+        raise ValueError(f"masks must be bool and of one shape, got {found}")
+    if np.count_nonzero(predicted) < smallest_area:
+        predicted = np.zeros_like(predicted)
+    return int((predicted & true).sum()), int((predicted | true).sum()), int(true.sum())
 
 
 def overall_iou(pairs: Iterable[tuple[Mask, Mask]]) -> float:
@@ -114,15 +135,6 @@ def mean_iou(matrix: NDArray[np.int64]) -> float:
 def pixel_accuracy(matrix: NDArray[np.int64]) -> float:
     """Share of the labelled pixels whose class is right; in [0, 1]."""
     return float(np.diagonal(matrix).sum() / max(1, matrix.sum()))
-
-
-def _areas(predicted: Mask, true: Mask, smallest_area: int) -> tuple[int, int, int]:
-    if predicted.shape != true.shape or predicted.dtype != np.bool_ or true.dtype != np.bool_:
-        found = f"{predicted.dtype} {predicted.shape} and {true.dtype} {true.shape}"
-        raise ValueError(f"masks must be bool and of one shape, got {found}")
-    if np.count_nonzero(predicted) < smallest_area:
-        predicted = np.zeros_like(predicted)
-    return int((predicted & true).sum()), int((predicted | true).sum()), int(true.sum())
 
 
 def _share(right: NDArray[np.bool_]) -> float | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from instructseq_model.errors import ConfigError, InstructionError
+from instructseq_model.errors import ConfigError
 from instructseq_model.label_sets import label_set
 from instructseq_model.perceiver import Perceiver
-from instructseq_model.perception import Perception, Task
+from instructseq_model.perception import Task
+from instructseq_training.evaluation.answers import Answer, ask
 from instructseq_training.evaluation.boxes import accuracy_at_iou, exact_set_accuracy
 from instructseq_training.evaluation.captions import bleu
 from instructseq_training.evaluation.cases import Case
@@ -30,26 +30,9 @@ from instructseq_training.scenes.shards import read_shard
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a method says to a case, in the image's pixels; None where it says nothing of that sort."""
-
-    task: Task | None = None
-    mask: NDArray[np.bool_] | None = None
-    boxes: NDArray[np.float64] | None = None
-    classes: NDArray[np.integer] | None = None
-    caption: str | None = None
-
-
 def model_answers(perceiver: Perceiver, cases: Sequence[Case], *, samples: int = 1, title: str = "") -> list[Answer]:
     """Ask the model; it chooses the task itself. An instruction it refuses is answered by nothing."""
-    answers = []
-    for case in track(cases, description=title):
-        try:
-            answers.append(_answer(perceiver(case.image, case.instruction, samples=samples)))
-        except InstructionError:
-            answers.append(Answer())
-    return answers
+    return [ask(perceiver, case, samples=samples) for case in track(cases, description=title)]
 
 
 def mean_answers(cases: Sequence[Case], scenes: Path) -> list[Answer]:
@@ -144,18 +127,6 @@ def _semantic_scores(pairs: list[tuple[Case, Answer]]) -> dict[str, float | int]
         "pixel_accuracy": pixel_accuracy(matrix),
         "semantic_count": len(pairs),
     }
-
-
-def _answer(perception: Perception) -> Answer:
-    boxes = np.array([box.xyxy for box in perception.boxes], float).reshape(-1, 4)
-    mask = perception.mask
-    return Answer(
-        task=perception.task,
-        mask=mask.astype(bool) if mask is not None and perception.task is Task.SEGMENTATION else None,
-        boxes=boxes if perception.task is Task.DETECTION else None,
-        classes=mask if perception.task is Task.SEMANTIC else None,
-        caption=perception.caption,
-    )
 
 
 def _training_means(scenes: Path) -> tuple[NDArray[np.bool_], Box, NDArray[np.integer], str]:

@@ -7,8 +7,9 @@ import pytest
 
 from instructseq_model.perception import Task
 from instructseq_training.evaluate import markdown
+from instructseq_training.evaluation.answers import Answer
 from instructseq_training.evaluation.cases import Case, shuffled
-from instructseq_training.evaluation.report import Answer, scores
+from instructseq_training.evaluation.report import scores
 
 
 def cases() -> list[Case]:

@@ -1,0 +1,1 @@
+"""The paper's six tables: their specifications, the cases they are measured on, and how they are written."""
