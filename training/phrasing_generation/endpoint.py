@@ -212,10 +212,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     value = headers.get("retry-after")
     if value is None:
         return None
-    try:
+    if re.fullmatch(r"-?\d+(\.\d+)?", value.strip()):
         return max(0.0, float(value))
-    except ValueError:
-        pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except ValueError:
