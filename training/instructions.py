@@ -111,6 +111,22 @@ def fill(phrasing: Phrasing, *, expression: str | None = None, colour: str | Non
     return text
 
 
+def placeholder_fault(phrasing: Phrasing) -> str | None:
+    """What is wrong with the placeholders of a phrasing, in words that say what to do; None if they are right."""
+    allowed = _PLACEHOLDERS[phrasing.task]
+    try:
+        fields = [field for _, *field in Formatter().parse(phrasing.text) if field[0] is not None]
+    except ValueError:
+        return f"{phrasing.text!r} has a lone brace; write {{object}} or {{color}}"
+    found = [name for name, _, _ in fields]
+    bare = all(not specification and conversion is None for _, specification, conversion in fields)
+    if set(found) - allowed or len(found) != len(set(found)) or not bare:
+        return f"{phrasing.text!r} may hold each of {sorted(allowed)} at most once, nothing else"
+    if "object" in allowed and "object" not in found:
+        return f"{phrasing.text!r} does not say where the expression goes; add {{object}}"
+    return None
+
+
 def _read_file(file: Path) -> tuple[Phrasing, ...]:
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or set(content) != {"task", "label_set", "phrasings"}:
@@ -127,14 +143,7 @@ def _read_file(file: Path) -> tuple[Phrasing, ...]:
 
 
 def _checked(phrasing: Phrasing, file: Path) -> Phrasing:
-    allowed = _PLACEHOLDERS[phrasing.task]
-    try:
-        found = [name for _, name, _, _ in Formatter().parse(phrasing.text) if name is not None]
-    except ValueError as error:
-        raise ConfigError(f"{file}: {phrasing.text!r} has a lone brace; write {{object}} or {{color}}") from error
-    wrong = set(found) - allowed
-    if wrong or len(found) != len(set(found)):
-        raise ConfigError(f"{file}: {phrasing.text!r} may hold each of {sorted(allowed)} at most once, nothing else")
-    if "object" in allowed and "object" not in found:
-        raise ConfigError(f"{file}: {phrasing.text!r} does not say where the expression goes; add {{object}}")
+    fault = placeholder_fault(phrasing)
+    if fault is not None:
+        raise ConfigError(f"{file}: {fault}")
     return phrasing
