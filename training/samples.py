@@ -25,7 +25,7 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
-from instructseq_training.free_running import Parts, boxes_of_tokens
+from instructseq_training.free_running import Parts
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
 
@@ -99,7 +99,8 @@ def answer(
     kind = KIND_OF_TASK[example.task]
     made = generate(model, prefix, kind, sampling=GREEDY)
     if kind is OutputKind.BOXES:
-        found = boxes_of_tokens(model, made.tokens[0, : int(made.lengths[0])].tolist())
+        whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
+        found = np.array(whole, float).reshape(-1, 4)
         right = with_boxes(scene, np.array(example.boxes, float).reshape(-1, 4), colour=RIGHT)
         return right, with_boxes(scene, found, colour=GIVEN), example.instruction
     painted = decode_maps(parts.vqvae, made.tokens - model.config.vocabulary.visual_range.start)[0]
