@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from instructseq_cli import checkpoint_info, instructions, node, perceive, tables, training
+from instructseq_cli import checkpoint_info, data, instructions, node, perceive, tables, training
 from instructseq_cli.demo import command as demo
 from instructseq_cli.failures import Program
 
@@ -66,6 +66,7 @@ app.command("node", context_settings=node.PASS_ON)(node.node)
 app.command("say")(node.say)
 app.command("scenes")(training.scenes)
 app.add_typer(training.train, name="train")
+app.add_typer(data.data, name="data")
 app.add_typer(instructions.instructions, name="instructions")
 app.command("evaluate")(training.evaluate)
 app.command("tables")(tables.tables)

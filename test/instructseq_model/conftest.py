@@ -14,7 +14,7 @@ from instructseq_model.decoding import DecodingPrefix, decoding_prefix
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import TransformerConfig
-from instructseq_model.vocabulary import Vocabulary
+from instructseq_model.vocabulary import END, Vocabulary
 
 LENGTHS = (5, 2, 3)
 
@@ -62,6 +62,7 @@ def build_scene(*, attention: str = "block", grounding: bool = True, seed: int =
     model = SequenceModel(config).eval()
     with torch.no_grad():  # far from the uniform distribution of a fresh head, so that mistakes show
         model.head.weight.mul_(40)
+        model.head.bias[END] = -12  # texts and boxes go on for a while
         for parameter in model.transformer.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     states = torch.randn(3, max(LENGTHS), 5)
