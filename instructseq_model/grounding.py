@@ -20,6 +20,7 @@ from instructseq_model.class_heat import ClassHeat
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding_refiner import HEAD_WIDTH, GroundingRefiner
 from instructseq_model.positions import place_codes
+from instructseq_model.tiles import into_tiles, out_of_tiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +258,7 @@ class Grounding(nn.Module):
         looked = self.look(image_states)  # I x P x D
         region = peak_region(self.heat_map(logits).float())  # R x GS x GS
         box = self._box(logits, region, image_states)
-        inside = self._tiles(region)  # R x P x S*S
+        inside = self.tiles(region)  # R x P x S*S
         first = self._heat(logits[:, 0], inside[:, 0]) + looked[:, 0].repeat_interleave(share, 0)
         if not paint:
             return Conditioning(first + box[:, 0], box, None)
@@ -281,13 +282,10 @@ class Grounding(nn.Module):
         codes = place_codes(corners(region), seen.shape[-1])  # R x 4 x D
         return seen[:, None] + CORNER_GAIN * codes.to(seen.dtype)
 
-    def _tiles(self, image: Tensor) -> Tensor:
+    def tiles(self, image: Tensor) -> Tensor:
         """The inverse of `heat_map`: R x GS x GS to R x P x S*S."""
-        side, parts = self.grid, self.config.subcells
-        return image.view(-1, side, parts, side, parts).transpose(2, 3).reshape(-1, side * side, parts * parts)
+        return into_tiles(image[..., None], self.config.subcells)[..., 0]
 
     def heat_map(self, logits: Tensor) -> Tensor:
         """R x P x S*S laid out as an image, R x GS x GS (row-major cells, row-major subcells)."""
-        side, parts = self.grid, self.config.subcells
-        tiles = logits.view(-1, side, side, parts, parts).permute(0, 1, 3, 2, 4)
-        return tiles.reshape(-1, side * parts, side * parts)
+        return out_of_tiles(logits[..., None], self.grid)[..., 0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from instructseq_model.positions import grid_positions
+from instructseq_model.tiles import into_tiles, out_of_tiles
 from instructseq_model.transformer import Transformer, TransformerConfig
 
 HEAD_WIDTH = 32
@@ -76,12 +77,9 @@ class GroundingRefiner(nn.Module):
 
     def _in_blocks(self, cells: Tensor) -> Tensor:
         """B x P x D, row-major cells, to B x P/BB x BB x D."""
-        side, block = self.blocks, self.block
-        laid_out = cells.view(len(cells), side, block, side, block, -1).transpose(2, 3)
-        return laid_out.reshape(len(cells), side**2, block**2, -1)
+        side = self.blocks * self.block
+        return into_tiles(cells.unflatten(1, (side, side)), self.block)
 
     def _in_cells(self, blocks: Tensor) -> Tensor:
         """The inverse: B x P/BB x BB*D to B x P x D."""
-        side, block = self.blocks, self.block
-        laid_out = blocks.view(len(blocks), side, side, block, block, -1).transpose(2, 3)
-        return laid_out.reshape(len(blocks), (side * block) ** 2, -1)
+        return out_of_tiles(blocks.unflatten(-1, (self.block**2, -1)), self.blocks).flatten(1, 2)

@@ -164,13 +164,13 @@ def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of every subcell's class, summed.
 
     Args:
-        grounding: lays cells out as an image.
+        grounding: knows how subcells lie.
         logits: I x P x S*S x C.
         target: I x GS x GS class ids; ids from C on are ignored.
     """
     classes = logits.shape[-1]
-    maps = torch.stack([grounding.heat_map(logits[..., index]) for index in range(classes)], 1)  # I x C x GS x GS
-    return F.cross_entropy(maps, target.where(target < classes, -100), ignore_index=-100, reduction="sum")
+    wanted = grounding.tiles(target.where(target < classes, -100))  # I x P x S*S
+    return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-100, reduction="sum")
 
 
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:

@@ -15,18 +15,8 @@ from instructseq_training.evaluation import caption_scores, java
 from instructseq_training.evaluation.caption_scores import bleu_counts, bleu_of_counts, cider, meteor, rouge_l
 from instructseq_training.evaluation.captions import TokenizedCaptions, bleu, tokenized
 
-PREDICTIONS = [
-    "a red mug and a bowl on the table",
-    "two green bottles stand in front of a laptop",
-    "a cat sleeps",
-    "there is a small yellow cup next to a plate on a wooden table",
-]
-REFERENCES = [
-    ["a red mug next to a bowl on the table", "the table holds a mug and a bowl"],
-    ["two bottles stand behind a laptop", "a laptop and two green bottles"],
-    ["a cat lies on the sofa and sleeps", "a sleeping cat on a sofa"],
-    ["a small cup stands next to a plate", "on a wooden table there is a yellow cup next to a plate"],
-]
+from .test_captions import PREDICTIONS, REFERENCES
+
 needs_java = pytest.mark.skipif(not java.has_java(), reason=java.JAVA_MISSING)
 
 
