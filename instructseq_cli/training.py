@@ -182,6 +182,9 @@ def train_model(
         Path | None, typer.Option(help="Folder that `instructseq train vqvae` wrote.", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for features, log and weights; made if missing.")] = Path("out/run"),
+    start: Annotated[
+        Path | None, typer.Option(help="A checkpoint to start from, instead of from nothing.", show_default=False)
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell parameters, memory, tokens a step and time, and stop.")
     ] = False,
@@ -209,5 +212,5 @@ def train_model(
     _require_training("instructseq_training.train")
     from instructseq_training.train import run
 
-    run(config, scenes=scenes, vqvae=vqvae, out=out)
+    run(config, scenes=scenes, vqvae=vqvae, out=out, start=start)
     typer.echo(f"trained: {out}")

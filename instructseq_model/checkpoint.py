@@ -78,27 +78,12 @@ def load_checkpoint(folder: Path) -> InstructSeq:
     Raises:
         CheckpointError: a file is missing, damaged or not the one the manifest names; the message says what to do.
     """
-    manifest = read_manifest(folder)
-    check_hashes(folder, manifest)
-    try:
-        config = load_model_config(folder / CONFIG)
-        shape = config.sequence
-    except ConfigError as error:
-        raise CheckpointError(
-            f"{folder} was written by another version ({error}); fetch the checkpoint again"
-        ) from error
-    weights = [folder / name for name in manifest["sha256"] if name.startswith("weights-")]
-    try:
-        tensors = {name: value for file in weights for name, value in load_file(file).items()}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"the weights in {folder} cannot be read ({error}); fetch the checkpoint again"
-        ) from error
+    config, weights = load_weights(folder)
+    shape = config.sequence
     sequence, vqvae, router = SequenceModel(shape), VQVAE(config.vqvae), Router(shape.instruction_width)
     for part, module in zip(TRAINED, (sequence, vqvae, router), strict=True):
-        state = {n.removeprefix(f"{part}."): v.float() for n, v in tensors.items() if n.startswith(f"{part}.")}
         try:
-            module.load_state_dict(state)
+            module.load_state_dict(weights[part])
         except RuntimeError as error:
             raise CheckpointError(f"{folder} does not fit its own {CONFIG}: {error}; fetch it again") from error
     vision, instruction = config.vision_encoder, config.instruction_encoder
@@ -114,6 +99,34 @@ def load_checkpoint(folder: Path) -> InstructSeq:
         tokenizer=TextTokenizer.load(folder / TOKENIZER),
     )
     return model.eval().requires_grad_(False)
+
+
+def load_weights(folder: Path) -> tuple[ModelConfig, dict[str, dict[str, Tensor]]]:
+    """The configuration and the trained tensors of a checkpoint, float32, by part (`TRAINED`) and name.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or not the one the manifest names; the message says what to do.
+    """
+    manifest = read_manifest(folder)
+    check_hashes(folder, manifest)
+    try:
+        config = load_model_config(folder / CONFIG)
+        config.sequence  # noqa: B018 - its parts are checked when they are put together
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{folder} was written by another version ({error}); fetch the checkpoint again"
+        ) from error
+    files = [folder / name for name in manifest["sha256"] if name.startswith("weights-")]
+    try:
+        tensors = {name: value for file in files for name, value in load_file(file).items()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"the weights in {folder} cannot be read ({error}); fetch the checkpoint again"
+        ) from error
+    return config, {
+        part: {n.removeprefix(f"{part}."): v.float() for n, v in tensors.items() if n.startswith(f"{part}.")}
+        for part in TRAINED
+    }
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -260,19 +260,3 @@ def padded(rows: list[list[int]]) -> Tensor:
     """Token lists of different lengths as one tensor, PAD behind each."""
     longest = max(len(row) for row in rows)
     return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
-
-
-def hidden_history(rows: int, length: int, *, rate: float, generator: torch.Generator) -> Tensor:
-    """Which tokens of a history are hidden, so that the model cannot live by copying it: rows x length, bool.
-
-    Each row hides a share of its own, drawn evenly from 0 to 1, in `rate` of the rows.
-
-    Args:
-        rows: sequences.
-        length: tokens of each.
-        rate: share of the rows that are touched.
-        generator: the source of chance.
-    """
-    share = torch.rand(rows, 1, generator=generator)
-    touched = torch.rand(rows, 1, generator=generator) < rate
-    return (torch.rand(rows, length, generator=generator) < share) & touched

@@ -60,6 +60,8 @@ class LossConfig:
         classes: of the grounding's classes: cross-entropy on class maps.
         position_smoothing: a coordinate's target is a bell of this many bins around it; 0 for the exact bin.
         corruption: share of map rows whose history is partly hidden, in [0, 1].
+        drawn_history: share of map rows whose history is what the model itself draws, in [0, 1]; costs a second forward
+            pass.
     """
 
     map: float = 1.0
@@ -70,6 +72,7 @@ class LossConfig:
     classes: float = 0.5
     position_smoothing: float = 4.0
     corruption: float = 0.8
+    drawn_history: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from instructseq_model.decoding import GREEDY, beam_search, decoding_prefix, generate, kind_probabilities
+from instructseq_model.decoding.generate import Group
 from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, decode_maps, referring_masks
+from instructseq_model.maps import class_maps, decode_maps, marked_codes, referring_masks
 from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
+from instructseq_model.reading import MARK_THRESHOLD
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
 from instructseq_model.vocabulary import OutputKind
@@ -63,6 +65,7 @@ def evaluate_frames(
     household = label_set("household")
     confusion = np.zeros((len(household.names), len(household.names) + 1), np.int64)
     right_kind: list[bool] = []
+    marks = Group(members=marked_codes(parts.vqvae), threshold=MARK_THRESHOLD)
     for number in range(min(count, len(frames))):
         said = frames.said[number]
         examples = _examples(said, phrasings, rng, max_targets=model.config.max_boxes)
@@ -86,7 +89,8 @@ def evaluate_frames(
                     )
                 )
                 continue
-            made = generate(model, rows.row(row), expected, sampling=GREEDY)
+            group = marks if example.task is Task.SEGMENTATION else None
+            made = generate(model, rows.row(row), expected, sampling=GREEDY, group=group)
             if expected is OutputKind.BOXES:
                 whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
                 boxes.append((np.array(whole, float).reshape(-1, 4), np.array(example.boxes, float).reshape(-1, 4)))

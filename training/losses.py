@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from instructseq_model.decoding.prefix import kind_log_masses
 from instructseq_model.grounding import Grounding
-from instructseq_model.sequence_model import InstructionPrefix, SequenceConfig, SequenceModel
+from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
-from instructseq_model.vocabulary import MASK, PAD, OutputKind
+from instructseq_model.vocabulary import PAD, OutputKind
 from instructseq_training.batches import Batch, Outputs
 from instructseq_training.config import LossConfig
+from instructseq_training.map_history import MapHistory, hide, replace_drawn
 
 
 class StepLosses(nn.Module):
@@ -29,9 +30,9 @@ class StepLosses(nn.Module):
         super().__init__()
         self.model, self.config = model, config
 
-    def forward(self, batch: Batch, counts: Mapping[str, float], hidden: Tensor | None) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, counts: Mapping[str, float], history: MapHistory | None) -> dict[str, Tensor]:
         """`batch_losses` of the model."""
-        return batch_losses(self.model, batch, self.config, counts=counts, hidden=hidden)
+        return batch_losses(self.model, batch, self.config, counts=counts, history=history)
 
 
 def batch_losses(
@@ -40,7 +41,7 @@ def batch_losses(
     config: LossConfig,
     *,
     counts: Mapping[str, float] | None = None,
-    hidden: Tensor | None = None,
+    history: MapHistory | None = None,
 ) -> dict[str, Tensor]:
     """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat", "classes".
 
@@ -50,7 +51,7 @@ def batch_losses(
         config: smoothing.
         counts: what sums are divided by, as `loss_counts` says; of the whole step, where the batch is a part of it: the
             losses of the parts then add up to the step's. None for the batch's own.
-        hidden: R' x (T - 1), bool, input tokens of maps that are to be hidden; None hides nothing.
+        history: how the histories of the R' maps are changed; None leaves them true.
     """
     counts = loss_counts(batch, model.config) if counts is None else counts
     image = model.encode_image(batch.features)
@@ -60,8 +61,8 @@ def batch_losses(
     for kind, outputs in batch.outputs.items():
         part = select_rows(instruction, outputs.rows)
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
-        if kind is OutputKind.MAP and hidden is not None:
-            inputs[:, 1:] = torch.where(hidden, MASK, inputs[:, 1:])
+        if kind is OutputKind.MAP and history is not None:
+            inputs = map_inputs(model, image, part, inputs, history)
         logits = model.logits(image, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing) / counts[kind.value]
         kinds.append(kind_loss(model, logits[:, 0], kind))
@@ -75,6 +76,19 @@ def batch_losses(
         summed = class_loss(model.grounding, image.grounding.classes, batch.classes)
         losses["classes"] = summed / max(counts["classes"], 1.0)
     return losses
+
+
+def map_inputs(
+    model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix, inputs: Tensor, history: MapHistory
+) -> Tensor:
+    """What a map's tokens are shown: R x T inputs, partly hidden and partly drawn from the model as it is now."""
+    shown = hide(inputs, history)
+    if not bool(history.drawn.any()):
+        return shown
+    ids = model.config.vocabulary.visual_range
+    with torch.no_grad():
+        logits = model.logits(image, instruction, shown, OutputKind.MAP)[..., ids.start : ids.stop]
+    return replace_drawn(shown, history, logits, ids)
 
 
 def loss_counts(batch: Batch, config: SequenceConfig) -> dict[str, float]:

@@ -27,13 +27,14 @@ from instructseq_training.samples import sample_answers
 from instructseq_training.states import newest_state
 from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import STATE, Trainer
+from instructseq_training.warm_start import start_from, tokenizer_of_checkpoint
 
 TOKENIZER = "tokenizer.json"
 SAMPLE_FRAMES = 4
 """Frames of which TensorBoard gets answers."""
 
 
-def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
+def run(config: Path, *, scenes: Path, vqvae: Path, out: Path, start: Path | None = None) -> None:
     """Train the sequence model of a configuration; under torchrun, every process calls this.
 
     Image features are computed once into `out/prepared`; later calls use them. A run that was stopped goes on where its
@@ -44,6 +45,7 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
         scenes: folder of scene shards, splits train and val.
         vqvae: folder of a trained VQ-VAE of the model's shape.
         out: folder of everything the run writes: prepared frames, tokenizer, log, state. All processes must see it.
+        start: a checkpoint whose weights and tokenizer the run starts from; None starts from nothing.
 
     Raises:
         ConfigError: a file is missing or does not fit the others.
@@ -57,14 +59,18 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path) -> None:
         with processes.main_first():
             prepare_splits(scenes, out / "prepared", model_config, processes.device)
             train_frames, val_frames = (load_prepared(out / "prepared" / split) for split in ("train", "val"))
+            if start is not None and not (out / TOKENIZER).is_file():
+                tokenizer_of_checkpoint(start).save(out / TOKENIZER)
             tokenizer = tokenizer_of(train_frames, model_config, out / TOKENIZER)
         parts = frozen_parts(model_config, vqvae, tokenizer, processes.device)
         torch.manual_seed(settings.seed)
         model = SequenceModel(model_config.sequence).to(processes.device)
         fresh = newest_state(out / STATE) is None
         processes.wait()  # nobody writes a state before all have looked
-        if fresh and processes.main:
+        if fresh and processes.main and start is None:
             fit_start(model, settings, train_frames, parts)
+        elif fresh and processes.main and start is not None:
+            start_from(start, model, parts.vqvae)
         trainer = build_trainer(model, settings, parts, train_frames, val_frames, out, processes)
         if fresh:
             trainer.save()
@@ -178,9 +184,10 @@ def main() -> None:
     )
     parser.add_argument("--vqvae", type=Path, required=True, help="folder of a trained VQ-VAE")
     parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder that all processes see")
+    parser.add_argument("--start", type=Path, default=None, help="a checkpoint to start from")
     given = parser.parse_args()
     try:
-        run(given.config, scenes=given.scenes, vqvae=given.vqvae, out=given.out)
+        run(given.config, scenes=given.scenes, vqvae=given.vqvae, out=given.out, start=given.start)
     except InstructSeqError as error:
         raise SystemExit(str(error)) from None
 

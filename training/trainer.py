@@ -14,12 +14,13 @@ from torch.distributed.tensor import DTensor
 
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
-from instructseq_training.batches import Batch, Batcher, hidden_history
+from instructseq_training.batches import Batch, Batcher
 from instructseq_training.blocks import prepare_blocks
 from instructseq_training.config import BatchConfig, OptimiserConfig, TrainConfig
 from instructseq_training.flops import batch_shape, training_flops
 from instructseq_training.hardware import peak_flops
 from instructseq_training.losses import StepLosses, loss_counts, weighted
+from instructseq_training.map_history import MapHistory, draw_history
 from instructseq_training.parallel import Processes, clip_gradients, piece
 from instructseq_training.prefetch import BatchSource
 from instructseq_training.progress import Journal, Meter
@@ -185,11 +186,11 @@ class Trainer:
         """Forward and backward of this process's parts; returns their losses, which add up to the step's."""
         device = self.processes.device
         counts = self._counts(parts)
-        hidden = self._hidden(config)
+        history = self._history(config)
         sums: dict[str, Tensor] = {}
         self.model.train()
         for index, (part, place) in enumerate(zip(parts, places, strict=True)):
-            rows = hidden[config.maps * place.start : config.maps * place.stop].to(device)
+            rows = history.rows(slice(config.maps * place.start, config.maps * place.stop)).to(device)
             with self.processes.accumulating(self.module, last=index == len(parts) - 1):
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.config.execution.precision == "bf16"):
                     losses = self.module(part.to(device), counts, rows)
@@ -206,12 +207,16 @@ class Trainer:
         counts = [loss_counts(part, self.shape) for part in parts]
         return self.processes.sum({name: sum(held[name] for held in counts) for name in counts[0]})
 
-    def _hidden(self, config: BatchConfig) -> Tensor:
-        """Hidden history of all maps of the step, whoever works on them."""
+    def _history(self, config: BatchConfig) -> MapHistory:
+        """How the histories of all maps of the step are changed, whoever works on them."""
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
         length = self.shape.map_grid**2 - 1
-        return hidden_history(
-            config.frames * config.maps, length, rate=self.config.loss.corruption, generator=generator
+        return draw_history(
+            config.frames * config.maps,
+            length,
+            hide=self.config.loss.corruption,
+            draw=self.config.loss.drawn_history,
+            generator=generator,
         )
 
     def score(self, journal: Journal | None = None) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch
 from instructseq_model.palette import NAMED_COLOURS
 from instructseq_model.perception import Task
 from instructseq_model.vocabulary import END, PAD, OutputKind
-from instructseq_training.batches import Batcher, hidden_history, padded
+from instructseq_training.batches import Batcher, padded
 from instructseq_training.config import BatchConfig
 from instructseq_training.prepared import PreparedFrames
 
@@ -92,14 +92,6 @@ def test_map_tokens_are_the_vqvae_codes(batcher: Batcher) -> None:
     painted = np.zeros((1, 32, 32, 3), np.uint8)
     codes = batcher.vqvae.encode(torch.full((1, 3, 32, 32), -1.0)).flatten(1)
     assert torch.equal(batcher.map_tokens(list(painted)), codes + batcher.sequence.vocabulary.visual_range.start)
-
-
-def test_hidden_history_is_a_share_of_its_own_in_each_row() -> None:
-    hidden = hidden_history(10, 100, rate=1.0, generator=torch.Generator().manual_seed(0))
-    shares = hidden.float().mean(1)
-    assert hidden.shape == (10, 100)
-    assert shares.min() < 0.3 < 0.7 < shares.max()
-    assert not hidden_history(10, 100, rate=0.0, generator=torch.Generator()).any()
 
 
 def test_parts_of_a_step_hold_what_the_whole_step_holds(batcher: Batcher) -> None:

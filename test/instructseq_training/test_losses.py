@@ -18,6 +18,7 @@ from instructseq_training.losses import (
     smoothed_positions,
     token_loss,
 )
+from instructseq_training.map_history import draw_history
 
 from . import tiny_world
 
@@ -102,10 +103,10 @@ def test_losses_of_parts_add_up_to_those_of_the_step() -> None:
     counts = loss_counts(step, sequence)
     separate = [loss_counts(part, sequence) for part in parts]
     assert {name: sum(held[name] for held in separate) for name in counts} == counts
-    hidden = torch.rand(6, 15, generator=torch.Generator().manual_seed(1)) < 0.5
-    expected = batch_losses(whole_model, step, LossConfig(), hidden=hidden)
-    first = batch_losses(whole_model, parts[0], LossConfig(), counts=counts, hidden=hidden[:2])
-    second = batch_losses(whole_model, parts[1], LossConfig(), counts=counts, hidden=hidden[2:])
+    history = draw_history(6, 15, hide=1.0, draw=0.0, generator=torch.Generator().manual_seed(1))
+    expected = batch_losses(whole_model, step, LossConfig(), history=history)
+    first = batch_losses(whole_model, parts[0], LossConfig(), counts=counts, history=history.rows(slice(2)))
+    second = batch_losses(whole_model, parts[1], LossConfig(), counts=counts, history=history.rows(slice(2, None)))
     assert set(expected) == {"map", "boxes", "text", "kind", "heat", "classes"}
     for name, value in expected.items():
         assert (first[name] + second[name]).item() == pytest.approx(value.item(), rel=1e-5)
