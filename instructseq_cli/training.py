@@ -133,6 +133,26 @@ def train_checkpoint(
     typer.echo(f"checkpoint: {out}")
 
 
+@train.command("calibration")
+def train_calibration(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint; it gets the calibration.")],
+    scenes: Annotated[Path, typer.Option(help="Folder of scene shards used for nothing else.")],
+    frames: Annotated[int, typer.Option(min=1, help="Frames, six questions each.")] = 160,
+    split: Annotated[str, typer.Option(help="Split of the scenes.")] = "val",
+) -> None:
+    """Teach a checkpoint how often it is right: confidence and scores become shares of right answers.
+
+    * instructseq scenes out/calibration --frames 160 --split val --seed 4
+
+    * instructseq train calibration out/model --scenes out/calibration
+    """
+    _require_training("instructseq_training.calibration")
+    from instructseq_training.calibration import calibrate
+
+    calibrate(checkpoint, scenes=scenes, frames=frames, split=split)
+    typer.echo(f"calibrated: {checkpoint}")
+
+
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.", show_default=False)],
     scenes: Annotated[Path, typer.Option(help="Folder of scene shards, splits train, val and heldout.")],

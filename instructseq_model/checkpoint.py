@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from instructseq_model.calibration import Calibration, load_calibration
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.instruction import build_instruction_encoder
 from instructseq_model.model import InstructSeq
@@ -28,6 +29,7 @@ from instructseq_model.vision import build_vision_encoder
 from instructseq_model.vqvae import VQVAE
 
 CONFIG, MANIFEST, TOKENIZER, CARD = "config.yaml", "manifest.json", "tokenizer.json", "README.md"
+CALIBRATION = "calibration.json"
 FORMAT = 1
 PART_BYTES = 14 * 1024 * 1024
 TRAINED = ("sequence", "vqvae", "router")
@@ -72,6 +74,18 @@ def save_checkpoint(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    """Put a calibration into a checkpoint folder, in place of the one before.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint.
+    """
+    manifest = read_manifest(folder)
+    calibration.save(folder / CALIBRATION)
+    manifest["sha256"][CALIBRATION] = file_sha256(folder / CALIBRATION)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
 def load_checkpoint(folder: Path) -> InstructSeq:
     """Read a checkpoint, every file of it checked against the manifest; float32, on the CPU, in evaluation mode.
 
@@ -97,6 +111,7 @@ def load_checkpoint(folder: Path) -> InstructSeq:
         vqvae=vqvae.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         router=router,
         tokenizer=TextTokenizer.load(folder / TOKENIZER),
+        calibration=load_calibration(folder / CALIBRATION) if CALIBRATION in read_manifest(folder)["sha256"] else None,
     )
     return model.eval().requires_grad_(False)
 

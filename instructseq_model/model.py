@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from instructseq_model.calibration import Calibration
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
 from instructseq_model.maps import marked_codes
 from instructseq_model.model_config import ModelConfig
@@ -41,8 +42,10 @@ class InstructSeq(nn.Module):
         vqvae: VQVAE,
         router: Router,
         tokenizer: TextTokenizer | None,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
+        self.calibration = calibration or Calibration()
         self.config = config
         self.vision, self.instruction, self.sequence = vision, instruction, sequence
         self.vqvae, self.router, self.tokenizer = vqvae, router, tokenizer

@@ -72,7 +72,7 @@ def read_semantic(
         mask=placed,
         label_set=label_set,
         colour_map=label_set.all_colours[placed],
-        confidence=_confidence(made.probabilities.cpu().numpy(), request.placement),
+        confidence=_confidence(model, made.probabilities.cpu().numpy(), request),
         agreement=_agreement(agreement, request),
         score=sequence_score(made.probabilities.cpu().numpy()),
     )
@@ -94,13 +94,14 @@ def read_referring(
     colour_map = map_to_source(painted[best], request.placement, method="linear").round().astype(np.uint8)
     mask = referring_masks(colour_map[None])[0]
     probabilities = made.probabilities.cpu().numpy()[best : best + 1]
-    score = sequence_score(probabilities)
+    said = np.array([sequence_score(probabilities)])
+    score = float(model.calibration(said, of="segmentation_score", samples=request.samples)[0])
     perception = Perception(
         **_common(request, timings),
         mask=mask.astype(np.uint8),
         colour_map=colour_map * mask[..., None],
         boxes=_around(mask, score),
-        confidence=_confidence(probabilities, request.placement),
+        confidence=_confidence(model, probabilities, request),
         agreement=_agreement((masks == masks[best]).mean(0, dtype=np.float32), request),
         score=score,
     )
@@ -114,7 +115,8 @@ def read_boxes(model: InstructSeq, prefix: DecodingPrefix, request: Request, tim
     began = time.perf_counter()
     answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
     best = most_agreed(pairwise_box_iou([boxes for boxes, _ in answers]))
-    boxes, scores = answers[best]
+    boxes, said = answers[best]
+    scores = model.calibration(said, of="detection", samples=request.samples)
     placed = request.placement.boxes_to_source(boxes) if len(boxes) else boxes
     order = np.argsort(-scores, kind="stable")
     found = tuple(
@@ -189,9 +191,9 @@ def _codes(model: InstructSeq, made: Generated) -> Any:
     return made.tokens - model.config.sequence.vocabulary.visual_range.start
 
 
-def _confidence(probabilities: NDArray[np.floating], placement: Placement) -> NDArray[np.float32]:
-    grid = confidence_grid(probabilities)
-    return np.clip(map_to_source(grid, placement, method="linear"), 0.0, 1.0).astype(np.float32)
+def _confidence(model: InstructSeq, probabilities: NDArray[np.floating], request: Request) -> NDArray[np.float32]:
+    grid = model.calibration(confidence_grid(probabilities), of=request.task.value, samples=request.samples)
+    return np.clip(map_to_source(grid, request.placement, method="linear"), 0.0, 1.0).astype(np.float32)
 
 
 def _agreement(share: NDArray[np.float32], request: Request) -> NDArray[np.float32] | None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from instructseq_model import reading
+from instructseq_model.calibration import Calibration, Curve
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.geometry import Placement, letterbox, stretch
 from instructseq_model.label_sets import label_set
@@ -24,6 +25,7 @@ MODEL: Any = SimpleNamespace(
     config=SimpleNamespace(sequence=SimpleNamespace(vocabulary=VOCABULARY)),
     vqvae=None,
     marked_codes=None,
+    calibration=Calibration(),
 )
 FIRST = VOCABULARY.position_range.start
 
@@ -115,3 +117,21 @@ def test_referring_takes_the_sample_that_agrees_and_its_confidence(monkeypatch: 
     assert found.agreement[0, 0] == pytest.approx(2 / 3)
     assert found.agreement[7, 15] == pytest.approx(2 / 3)
     assert found.agreement[3, 15] == 1
+
+
+def test_confidence_and_scores_go_through_the_calibration_of_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = Curve(said=(0.0, 1.0), right=(0.0, 0.5))
+    tenth = Curve(said=(0.0, 1.0), right=(0.0, 0.1))
+    calibration = Calibration(
+        single={"segmentation": half, "segmentation_score": tenth, "detection": tenth}, several={"semantic": half}
+    )
+    model: Any = SimpleNamespace(**{**vars(MODEL), "calibration": calibration})
+    painted = np.zeros((1, 8, 8, 3), np.uint8)
+    painted[0, 4:, 4:] = NAMED_COLOURS["green"]
+    maps(monkeypatch, painted, [[0.4] * 4])
+    mask = read_referring(model, None, request(Task.SEGMENTATION, stretch((8, 8), 8), 1), {})  # type: ignore[arg-type]
+    assert mask.confidence == pytest.approx(np.full((8, 8), 0.2))
+    assert (mask.score, mask.boxes[0].score) == (pytest.approx(0.04), pytest.approx(0.04))
+    answers(monkeypatch, [bins(10, 40, 29, 59)], [[0.5] * 5])
+    boxes = read_boxes(model, None, request(Task.DETECTION, stretch((100, 100), 100), 1), {})  # type: ignore[arg-type]
+    assert (boxes.score, boxes.boxes[0].score) == (pytest.approx(0.05), pytest.approx(0.05))

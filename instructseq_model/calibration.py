@@ -1,0 +1,101 @@
+"""Calibration: from what a model says of its certainty to how often it is right.
+
+Token probabilities order answers well and mean little as numbers: a map's probability spreads over interchangeable
+codes, and a model trained for an hour is surer than it should be. A rising curve a kind of answer, fitted on answers
+whose truth is known (isotonic regression; Zadrozny and Elkan 2002), turns them into shares of right answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructseq_model.errors import CheckpointError
+
+Floating = TypeVar("Floating", bound=np.floating)
+
+CURVES = ("semantic", "segmentation", "segmentation_score", "detection")
+"""What is calibrated: pixels of class maps, pixels of masks, masks as wholes (IoU of 0.5 or more with what was meant),
+boxes (likewise)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A rising, piecewise linear curve from [0, 1] to [0, 1]; constant beyond its ends.
+
+    Attributes:
+        said: what the model says, rising.
+        right: how often it is then right, never falling.
+
+    Raises:
+        CheckpointError: the numbers make no such curve.
+    """
+
+    said: tuple[float, ...]
+    right: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.said, self.said[1:], strict=False))
+        steady = all(a <= b for a, b in zip(self.right, self.right[1:], strict=False))
+        within = all(0.0 <= value <= 1.0 for value in self.said + self.right)
+        if not self.said or len(self.said) != len(self.right) or not (rising and steady and within):
+            raise CheckpointError(f"{self} is no calibration curve: it needs rising numbers in [0, 1], as many of each")
+
+    def __call__(self, values: NDArray[Floating]) -> NDArray[Floating]:
+        """Calibrated values, in the precision that they came in."""
+        return np.interp(values, self.said, self.right).astype(values.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A checkpoint's curves.
+
+    Attributes:
+        single: of answers of one sequence, by the names of `CURVES`; what has no curve stays as the model says it.
+        several: of answers that aggregate several sampled sequences.
+    """
+
+    single: Mapping[str, Curve] = field(default_factory=dict)
+    several: Mapping[str, Curve] = field(default_factory=dict)
+
+    def __call__(self, values: NDArray[Floating], *, of: str, samples: int) -> NDArray[Floating]:
+        """Values of a kind of answer, calibrated.
+
+        Args:
+            values: in [0, 1], any shape.
+            of: one of `CURVES`.
+            samples: sequences that were aggregated.
+        """
+        curve = (self.single if samples == 1 else self.several).get(of)
+        return values if curve is None else curve(values)
+
+    def save(self, file: Path) -> None:
+        """Write as JSON."""
+        curves = {
+            name: {of: {"said": list(c.said), "right": list(c.right)} for of, c in held.items()}
+            for name, held in (("single", self.single), ("several", self.several))
+        }
+        file.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+
+
+def load_calibration(file: Path) -> Calibration:
+    """Read what `Calibration.save` wrote.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        read = {
+            name: {of: Curve(said=tuple(c["said"]), right=tuple(c["right"])) for of, c in held[name].items()}
+            for name in ("single", "several")
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
+    return Calibration(single=read["single"], several=read["several"])
