@@ -37,6 +37,7 @@ class SceneConfig:
         nearest_camera: least distance of the camera, as a part of that from which all objects are just in sight.
         farthest_camera: greatest.
         camera_wander: how far from the objects' middle the camera may look, as a part of their spread.
+        sensor_share: part of the frames that are seen through a robot's camera (`sensor.py`), in [0, 1].
     """
 
     width: int = 320
@@ -58,6 +59,7 @@ class SceneConfig:
     nearest_camera: float = 0.36
     farthest_camera: float = 0.95
     camera_wander: float = 0.2
+    sensor_share: float = 0.0
 
     @classmethod
     def from_yaml(cls, file: Path) -> SceneConfig:
@@ -89,7 +91,7 @@ class SceneConfig:
 
     def check(self) -> None:
         """Raise ConfigError where a value makes no sense."""
-        for name in ("room_share", "photograph_share", "recoloured_share"):
+        for name in ("room_share", "photograph_share", "recoloured_share", "sensor_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         for name in (

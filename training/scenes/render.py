@@ -14,6 +14,7 @@ from instructseq_training.scenes.config import SceneConfig
 from instructseq_training.scenes.labels import household_ids
 from instructseq_training.scenes.photographs import photographs, random_crop
 from instructseq_training.scenes.scene import Frame, SceneObject
+from instructseq_training.scenes.sensor import Sensor, draw_sensor
 from instructseq_training.scenes.stage import Arrangement, Camera, Stage
 from instructseq_training.scenes.textures import smooth_noise
 from instructseq_training.scenes.world import World
@@ -70,7 +71,10 @@ class FrameRenderer:
             self.stage.aim(camera, walls=walls)
             truth = self._visible(arrangement)
             if len(np.unique(truth.slots)) > 2:
-                return self._finish(arrangement, camera, truth, self.background(random))
+                background = self.background(random)
+                seen_through = self._config.sensor_share and random.random() < self._config.sensor_share
+                sensor = draw_sensor(random) if seen_through else None
+                return self._finish(arrangement, camera, truth, background, sensor)
 
     def show(
         self, arrangement: Arrangement, camera: Camera, background: NDArray[np.uint8], *, walls: bool = True
@@ -101,8 +105,15 @@ class FrameRenderer:
         clouds = np.stack([smooth_noise(random, cells=(2, 3)) for _ in range(3)], -1)
         return random_crop((clouds * 255).astype(np.uint8), size_wh=size, random=random)
 
-    def _finish(self, arrangement: Arrangement, camera: Camera, truth: _Truth, background: NDArray[np.uint8]) -> Frame:
-        """Render the picture and put the truth into words."""
+    def _finish(
+        self,
+        arrangement: Arrangement,
+        camera: Camera,
+        truth: _Truth,
+        background: NDArray[np.uint8],
+        sensor: Sensor | None = None,
+    ) -> Frame:
+        """Render the picture and put the truth into words; colours are named as they are, not as they are seen."""
         self._renderer.disable_segmentation_rendering()
         self._renderer.update_scene(self._world.data, camera=0, scene_option=self._options)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 1
@@ -110,6 +121,9 @@ class FrameRenderer:
         rgb = self._renderer.render().copy()
         empty = truth.geoms < 0
         rgb[empty] = background[empty]
+        if sensor is not None:
+            rgb = sensor.bend(rgb, smooth=True)
+            truth = _Truth(sensor.bend(truth.geoms, smooth=False), sensor.bend(truth.slots, smooth=False))
         instances = np.zeros(truth.slots.shape, np.uint8)
         objects: list[SceneObject] = []
         for slot in range(len(arrangement.instances)):
@@ -117,7 +131,9 @@ class FrameRenderer:
             if mask.any():
                 instances[mask] = len(objects) + 1
                 objects.append(self._describe(len(objects) + 1, slot, mask, rgb, arrangement, camera, truth))
-        return Frame(rgb, instances, self._classes(truth, instances, objects), self._world.place, tuple(objects))
+        classes = self._classes(truth, instances, objects)
+        seen = rgb if sensor is None else sensor.expose(rgb)
+        return Frame(seen, instances, classes, self._world.place, tuple(objects))
 
     def _visible(self, arrangement: Arrangement) -> _Truth:
         """Take out objects that hardly show until all that is left does."""
