@@ -74,14 +74,9 @@ class Conditioning(NamedTuple):
     box: Tensor
     cells: Tensor | None
 
-    def rows(self, chosen: slice) -> Conditioning:
-        """Some rows, as views."""
+    def rows(self, chosen: slice | Tensor) -> Conditioning:
+        """Some rows."""
         return Conditioning(self.begin[chosen], self.box[chosen], None if self.cells is None else self.cells[chosen])
-
-    def repeated(self, count: int) -> Conditioning:
-        """Every row `count` times in a row."""
-        cells = None if self.cells is None else self.cells.repeat_interleave(count, 0)
-        return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
 
 
 class ImageGrounding(NamedTuple):

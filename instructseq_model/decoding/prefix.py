@@ -30,12 +30,15 @@ class DecodingPrefix(NamedTuple):
 
     def row(self, index: int) -> DecodingPrefix:
         """One instruction's prefix, as views."""
-        rows = slice(index, index + 1)
+        return self.rows(slice(index, index + 1))
+
+    def rows(self, chosen: slice | Tensor) -> DecodingPrefix:
+        """Some instructions' prefixes."""
         conditioning = self.conditioning
         if conditioning is not None:
-            conditioning = conditioning.rows(rows)
-        past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
-        return DecodingPrefix(past, self.mask[rows], conditioning, self.begin[rows])
+            conditioning = conditioning.rows(chosen)
+        past = [KeyValues(layer.keys[chosen], layer.values[chosen]) for layer in self.past]
+        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen])
 
 
 def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix) -> DecodingPrefix:

@@ -56,7 +56,7 @@ def noise_rows(*, seed: int, samples: range, position: int, size: int) -> Tensor
 
 
 def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Set the logits outside top-k and top-p to minus infinity; B x V in and out.
+    """Set the logits outside top-k and top-p to minus infinity; ... x V in and out.
 
     Top-p keeps the smallest set of most probable tokens, at the sampling temperature, that holds `top_p`.
     """
@@ -73,20 +73,20 @@ def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Draw one token a row.
+    """Draw one token from each distribution.
 
     Args:
-        logits: B x V.
-        noise: B x V Gumbel noise; None for the most probable token.
+        logits: ... x V.
+        noise: ... x V Gumbel noise; None for the most probable token.
         sampling: temperature and restriction.
 
     Returns:
-        Tokens B, and their probabilities B under the model itself: temperature 1, nothing cut.
+        Tokens, and their probabilities under the model itself: temperature 1, nothing cut; each of shape `...`.
     """
     logits = logits.float()
     score = restrict(logits, sampling)
     if noise is not None and sampling.temperature > 0:
         score = score / sampling.temperature + noise.to(logits.device)
     token = score.argmax(-1)
-    probability = logits.softmax(-1).gather(-1, token[:, None])[:, 0]
+    probability = logits.softmax(-1).gather(-1, token[..., None])[..., 0]
     return token, probability

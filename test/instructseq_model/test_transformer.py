@@ -75,9 +75,28 @@ def test_steps_of_any_window_equal_one_causal_pass(window: int) -> None:
     x = torch.randn(2, 6, 16)
     whole, _ = model(x, past=past, mask=causal_mask(6, 6, x.device))
     cache = StaticCache(CONFIG, rows=2, length=6, dtype=x.dtype, device=x.device)
-    steps = [model.step(part, prefix=past, prefix_mask=None, cache=cache) for part in x.split(window, 1)]
-    assert cache.length == 6
+    steps = [
+        model.step(part, prefix=past, prefix_mask=None, cache=cache, starts=torch.full((2,), window * number))
+        for number, part in enumerate(x.split(window, 1))
+    ]
     torch.testing.assert_close(torch.cat(steps, 1), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_rows_at_different_positions_and_windows_shown_again_equal_one_causal_pass() -> None:
+    model = transformer()
+    _, past = model(torch.randn(1, 5, 16))
+    x = torch.randn(2, 6, 16)
+    whole, _ = model(x, past=past, mask=causal_mask(6, 6, x.device))
+    cache = StaticCache(CONFIG, rows=2, length=6, dtype=x.dtype, device=x.device)
+
+    def show(window: torch.Tensor, *starts: int) -> torch.Tensor:
+        return model.step(window, prefix=past, prefix_mask=None, cache=cache, starts=torch.tensor(starts))
+
+    guessed = torch.cat([x[:, :1], torch.randn(2, 3, 16)], 1)
+    show(guessed, 0, 0)
+    show(torch.stack([x[0, 1:4], x[1, 0:3]]), 1, 0)  # overwrites the guesses
+    states = show(torch.stack([x[0, 2:5], x[1, 3:6]]), 2, 3)
+    torch.testing.assert_close(states, torch.stack([whole[0, 2:5], whole[1, 3:6]]), atol=1e-5, rtol=1e-5)
 
 
 def test_reordered_cache_continues_the_chosen_rows() -> None:
@@ -85,10 +104,10 @@ def test_reordered_cache_continues_the_chosen_rows() -> None:
     _, past = model(torch.randn(1, 3, 16))
     x = torch.randn(3, 3, 16)
     cache = StaticCache(CONFIG, rows=3, length=3, dtype=x.dtype, device=x.device)
-    model.step(x[:, :2], prefix=past, prefix_mask=None, cache=cache)
+    model.step(x[:, :2], prefix=past, prefix_mask=None, cache=cache, starts=torch.zeros(3, dtype=torch.long))
     rows = torch.tensor([2, 0, 0])
-    cache.reorder(rows)
-    after = model.step(x[:, 2:], prefix=past, prefix_mask=None, cache=cache)
+    cache.select(rows)
+    after = model.step(x[:, 2:], prefix=past, prefix_mask=None, cache=cache, starts=torch.full((3,), 2))
     history = torch.cat([x[rows, :2], x[:, 2:]], 1)
     whole, _ = model(history, past=past, mask=causal_mask(3, 3, x.device))
     torch.testing.assert_close(after, whole[:, 2:], atol=1e-5, rtol=1e-5)
