@@ -2,8 +2,10 @@
 
 from instructseq_model.decoding.beam import beam_search, beam_searches
 from instructseq_model.decoding.generate import Generated, generate
+from instructseq_model.decoding.noise import gumbel_noise
+from instructseq_model.decoding.parallel import generate_maps
 from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, kind_probabilities
-from instructseq_model.decoding.sampling import GREEDY, Sampling, gumbel_noise
+from instructseq_model.decoding.sampling import GREEDY, Sampling
 from instructseq_model.decoding.steps import Decoder, DecoderSteps
 from instructseq_model.decoding.torch_steps import TorchDecoder
 
@@ -19,6 +21,7 @@ __all__ = [
     "beam_searches",
     "decoding_prefix",
     "generate",
+    "generate_maps",
     "gumbel_noise",
     "kind_probabilities",
 ]

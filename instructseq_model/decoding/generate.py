@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from instructseq_model.decoding.noise import gumbel_noise
 from instructseq_model.decoding.prefix import DecodingPrefix
-from instructseq_model.decoding.sampling import Sampling, choose, noise_rows
+from instructseq_model.decoding.sampling import Sampling, choose
 from instructseq_model.decoding.steps import Decoder
 from instructseq_model.decoding.token_range import token_range
 from instructseq_model.decoding.torch_steps import decoder_of
@@ -38,6 +39,46 @@ class Group:
 
     members: Tensor
     threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How the tokens of B sequences are drawn from logits.
+
+    Attributes:
+        sampling: temperature and restriction.
+        group: choices decided on together at temperature 0; None for none.
+        seed: of the noise.
+        samples: B, int64, the sample numbers of the sequences, which their noise depends on.
+    """
+
+    sampling: Sampling
+    group: Group | None
+    seed: int
+    samples: Tensor
+
+    def __call__(self, logits: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw one token from each distribution.
+
+        Args:
+            logits: B x K x C, with minus infinity for what is forbidden.
+            steps: B x K output steps.
+
+        Returns:
+            Choices, and their probabilities under the model itself: temperature 1, nothing cut; each B x K.
+        """
+        if self.sampling.temperature > 0:
+            samples, size = self.samples[:, None], logits.shape[-1]
+            noise = gumbel_noise(seed=self.seed, samples=samples, positions=steps, size=size)
+            return choose(logits, noise, self.sampling)
+        if self.group is None:
+            return choose(logits, None, self.sampling)
+        picked, _ = choose(decide_group(logits, self.group), None, self.sampling)
+        return picked, logits.float().softmax(-1).gather(-1, picked[..., None])[..., 0]
+
+    def rows(self, chosen: Tensor) -> Draw:
+        """That of some of the sequences."""
+        return replace(self, samples=self.samples[chosen])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +140,9 @@ def generate(
         group = Group(members=torch.arange(choices.size) == len(choices.ids), threshold=0.5)
     longest = decoder.config.output_length(kind)
     limit = longest if limit is None else min(limit, longest)
-    instructions = prefix.begin.shape[0]
     steps = decoder.begin(prefix, kind, samples=samples, length=limit - 1)
-    numbers = range(first_sample, first_sample + samples)
     device = prefix.begin.device
+    draw = Draw(sampling=sampling, group=group, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
     tokens = torch.full((steps.rows, limit), PAD, device=device)
     probabilities = torch.ones(steps.rows, limit, device=device)
     running = torch.ones(steps.rows, dtype=torch.bool, device=device)
@@ -111,10 +151,8 @@ def generate(
         closed = choices.forbidden(step, longest)
         if closed is not None:
             logits[:, closed] = float("-inf")
-        noise = None
-        if sampling.temperature > 0:
-            noise = noise_rows(seed=seed, samples=numbers, position=step, size=choices.size).repeat(instructions, 1)
-        picked, probability = pick(logits, noise, sampling, group)
+        here = torch.full((steps.rows,), step, device=device)
+        picked, probability = (drawn[:, 0] for drawn in draw(logits[:, None], here[:, None]))
         if kind is OutputKind.BOXES:
             probability = near_probability(logits, picked, bins=len(choices.ids))
         tokens[:, step] = torch.where(running, choices.tokens(picked), PAD)
@@ -124,28 +162,16 @@ def generate(
             progress(step + 1, limit)
         if step + 1 == limit or not running.any():
             break
-        logits = steps.forward(tokens[:, step : step + 1], torch.full((steps.rows,), step, device=device))[:, 0]
+        logits = steps.forward(tokens[:, step : step + 1], here)[:, 0]
     taken = tokens[:, : step + 1]
     lengths = ((taken != PAD) & (taken != END)).sum(1)
     return Generated(tokens=taken, probabilities=probabilities[:, : step + 1], lengths=lengths, forwards=step)
 
 
-def pick(logits: Tensor, noise: Tensor | None, sampling: Sampling, group: Group | None) -> tuple[Tensor, Tensor]:
-    """Choose tokens, at temperature 0 by way of the group.
-
-    Args:
-        logits: ... x C, with minus infinity for what is forbidden.
-        noise: ... x C Gumbel noise; None at temperature 0.
-        sampling: temperature and restriction.
-        group: choices decided on together at temperature 0; None for none.
-
-    Returns:
-        Choices, and their probabilities under the model itself: temperature 1, nothing cut; each of shape `...`.
-    """
-    if group is None or sampling.temperature > 0:
-        return choose(logits, noise, sampling)
-    picked, _ = choose(decide_group(logits, group), None, sampling)
-    return picked, logits.float().softmax(-1).gather(-1, picked[..., None])[..., 0]
+def sample_numbers(prefix: DecodingPrefix, samples: int, first_sample: int) -> Tensor:
+    """Numbers of the samples of R * samples sequences, those of one instruction consecutive."""
+    numbers = torch.arange(first_sample, first_sample + samples, device=prefix.begin.device)
+    return numbers.repeat(prefix.begin.shape[0])
 
 
 def decide_group(logits: Tensor, group: Group) -> Tensor:
