@@ -72,6 +72,12 @@ class ImagePrefix(NamedTuple):
     past: list[KeyValues]
     grounding: ImageGrounding | None
 
+    def row(self, index: int) -> ImagePrefix:
+        """One image, as views."""
+        rows = slice(index, index + 1)
+        past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
+        return ImagePrefix(self.states[rows], past, None if self.grounding is None else self.grounding.rows(rows))
+
 
 class InstructionPrefix(NamedTuple):
     """Instructions read in front of their images: R rows, R / I consecutive ones an image.
