@@ -29,6 +29,7 @@ from instructseq_model.label_sets import LabelSet
 from instructseq_model.label_sets import label_set as label_set_named
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Perception, Task
+from instructseq_model.precision import set_precision
 from instructseq_model.question import Question
 from instructseq_model.reading import Request, read_boxes, read_caption, read_referring, read_semantic
 from instructseq_model.routing import Route
@@ -73,25 +74,34 @@ class Perceiver:
         self._instructions: OrderedDict[str, tuple[InstructionStates, Route]] = OrderedDict()
 
     @classmethod
-    def load(cls, checkpoint: Path | str, *, device: str = "cpu", threads: int | None = None) -> Perceiver:
+    def load(
+        cls,
+        checkpoint: Path | str,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "auto",
+        window: int | None = None,
+    ) -> Perceiver:
         """Load a checkpoint folder.
 
         Args:
             checkpoint: the folder.
             device: "cpu" or "cuda" (or "cuda:1" ...).
             threads: of the CPU; None leaves torch's choice.
+            precision: of the weights, one of `precision.PRECISIONS`; "auto" changes no trained weight.
+            window: map tokens that a pass of the decoder checks; None finds the fastest.
 
         Raises:
             CheckpointError: the folder is no whole checkpoint.
-            ConfigError: the device does not exist here.
+            ConfigError: the device does not exist here, or the precision is not to be had on it.
         """
         if threads is not None:
             torch.set_num_threads(max(1, threads))
         place = _device(device)
         model = load_checkpoint(Path(checkpoint)).to(place)
-        if _has_fast_bfloat16(place):
-            model.vision.to(torch.bfloat16)
-        return cls(model)
+        set_precision(model, precision, place)
+        return cls(model, window=window)
 
     def __call__(
         self,
@@ -287,11 +297,3 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} is wanted, but there are {torch.cuda.device_count()}; count from cuda:0")
     return device
-
-
-def _has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: on a CPU it needs instructions of its own, or is emulated."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.backends.mkldnn.is_available() and supported

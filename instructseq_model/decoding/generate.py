@@ -68,13 +68,15 @@ class Draw:
             Choices, and their probabilities under the model itself: temperature 1, nothing cut; each B x K.
         """
         if self.sampling.temperature > 0:
-            samples, size = self.samples[:, None], logits.shape[-1]
-            noise = gumbel_noise(seed=self.seed, samples=samples, positions=steps, size=size)
-            return choose(logits, noise, self.sampling)
+            return choose(logits, self.noise(steps, logits.shape[-1]), self.sampling)
         if self.group is None:
             return choose(logits, None, self.sampling)
         picked, _ = choose(decide_group(logits, self.group), None, self.sampling)
         return picked, logits.float().softmax(-1).gather(-1, picked[..., None])[..., 0]
+
+    def noise(self, steps: Tensor, size: int) -> Tensor:
+        """What is added to `size` logits over temperature at B x K steps: B x K x size."""
+        return gumbel_noise(seed=self.seed, samples=self.samples[:, None], positions=steps, size=size)
 
     def rows(self, chosen: Tensor) -> Draw:
         """That of some of the sequences."""
