@@ -196,6 +196,44 @@ def attend_shared_prefix(
     return from_prefix.reshape(rows, heads, new, depth) + weights[..., length:] @ own.values
 
 
+def attend_merged(
+    query: Tensor, prefix: KeyValues, own: KeyValues, *, prefix_mask: Tensor | None, own_mask: Tensor | None
+) -> Tensor:
+    """`attend_shared_prefix` by two fused kernels, on the CPU and without gradients.
+
+    Each part's attention is normalised by itself; the logarithms of their sums (float32, whatever the type) say how
+    much of each the whole softmax would have taken. Measured faster than one softmax for every shape of decoding.
+    """
+    rows, heads, new, depth = query.shape
+    groups = prefix.keys.shape[0]
+    share = rows // groups
+    grouped = query.view(groups, share, heads, new, depth).transpose(1, 2).reshape(groups, heads, -1, depth)
+    seen = None if prefix_mask is None else prefix_mask[:, None, None]  # G x 1 x 1 x P
+    from_prefix, prefix_sums = _fused_attention(grouped, prefix, seen)
+    from_prefix = from_prefix.view(groups, heads, share, new, depth).transpose(1, 2).reshape(query.shape)
+    prefix_sums = prefix_sums.view(groups, heads, share, new).transpose(1, 2).reshape(rows, heads, new)
+    from_own, own_sums = _fused_attention(query, own, own_mask)
+    of_prefix = (prefix_sums - own_sums).sigmoid()[..., None]  # B x H x T x 1
+    return torch.lerp(from_own.to(of_prefix.dtype), from_prefix.to(of_prefix.dtype), of_prefix).to(query.dtype)
+
+
+def _fused_attention(query: Tensor, held: KeyValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Attention B x H x T x d, and the logarithm of each row's sum of exponentials, B x H x T."""
+    added = None
+    if mask is not None:
+        added = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, float("-inf"))
+        added = added.expand(-1, -1, query.shape[2], -1)
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    attended, sums = fused(query, held.keys, held.values, 0.0, False, attn_mask=added)
+    return attended, sums
+
+
+def can_merge(query: Tensor) -> bool:
+    """Whether `attend_merged` has its kernels here; graphs that are exported must not hold them."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return query.device.type == "cpu" and not query.requires_grad and not traced
+
+
 class Attention(nn.Module):
     """Multi-head attention with one projection for queries, keys and values."""
 
@@ -258,7 +296,8 @@ class Block(nn.Module):
         """A window of tokens of each row, over a shared prefix and the static cache."""
         query, own = self.attention.project(self.norm_attention(x))
         held = cache.write(layer, own, window)
-        attended = attend_shared_prefix(query, prefix, held, prefix_mask=prefix_mask, own_mask=window.mask)
+        attend_both = attend_merged if can_merge(query) else attend_shared_prefix
+        attended = attend_both(query, prefix, held, prefix_mask=prefix_mask, own_mask=window.mask)
         x = x + self.attention.merge(attended)
         return x + self.mlp(x)
 

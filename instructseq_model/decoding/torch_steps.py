@@ -28,6 +28,7 @@ class TorchSteps:
     ) -> None:
         self._model, self._prefix, self._kind = model, prefix, kind
         self._choices = token_range(model.config, kind)
+        self._all_seen = bool(prefix.mask.all())
         instructions = prefix.begin.shape[0]
         self._instruction = torch.arange(instructions, device=prefix.begin.device).repeat_interleave(samples)  # B
         self._cache = model.static_cache(
@@ -49,7 +50,11 @@ class TorchSteps:
         conditioning, model = self._prefix.conditioning, self._model
         x = model.embed_at(tokens, self._kind, steps, self._instruction, conditioning)
         x = model.transformer.step(
-            x, prefix=self._prefix.past, prefix_mask=self._prefix.mask, cache=self._cache, starts=starts
+            x,
+            prefix=self._prefix.past,
+            prefix_mask=None if self._all_seen else self._prefix.mask,
+            cache=self._cache,
+            starts=starts,
         )
         x = model.grounded_at(x, self._kind, steps, self._instruction, conditioning)
         return choice_logits(model, self._choices, x)

@@ -67,7 +67,7 @@ def test_a_precision_that_is_not_to_be_had_is_refused_with_what_to_do() -> None:
     model = tiny_model()
     with pytest.raises(ConfigError, match=", ".join(PRECISIONS)):
         set_precision(model, "fp8", CPU)
-    with pytest.raises(ConfigError, match="CUDA device.*use 'bfloat16'"):
+    with pytest.raises(ConfigError, match=r"CUDA device.*use 'bfloat16'"):
         set_precision(model, "int4", CPU)
 
 

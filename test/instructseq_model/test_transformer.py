@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,9 @@ from instructseq_model.transformer import (
     StaticCache,
     Transformer,
     TransformerConfig,
+    attend_merged,
     attend_shared_prefix,
+    can_merge,
     causal_mask,
 )
 
@@ -55,6 +59,26 @@ def test_attention_over_a_shared_prefix_is_attention_over_the_concatenation(new:
 def test_attention_over_a_shared_prefix_keeps_half_precision() -> None:
     prefix, own = (KeyValues(*(part.bfloat16() for part in key_values(1, 3))) for _ in range(2))
     assert attend_shared_prefix(torch.randn(2, 2, 1, 8).bfloat16(), prefix, own).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("new", [1, 3])
+def test_merged_attention_is_that_of_one_softmax(new: int, masked: bool, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    query = torch.randn(6, 2, new, 8, dtype=dtype)
+    prefix, own = (KeyValues(*(part.to(dtype) for part in key_values(rows, 5))) for rows in (2, 6))
+    masks: dict[str, Any] = {"prefix_mask": None, "own_mask": None}
+    if masked:
+        masks["prefix_mask"] = torch.tensor([[True] * 5, [True, True, False, True, False]])
+        masks["own_mask"] = torch.rand(6, 1, new, 5) > 0.5
+        masks["own_mask"][..., 0] = True
+    assert can_merge(query)
+    found = attend_merged(query, prefix, own, **masks)
+    expected = attend_shared_prefix(query, prefix, own, **masks)
+    assert found.dtype == dtype
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
 def test_rows_that_share_a_past_see_what_rows_with_copies_of_it_see() -> None:
