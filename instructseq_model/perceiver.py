@@ -199,11 +199,11 @@ class Perceiver:
         began = time.perf_counter()
         prefix = stack_prefixes([prompts[number].prefix for number in numbers])
         chosen = [requests[number] for number in numbers]
-        made: Sequence[Beam | Generated]
+        made: list[Beam | Generated] = []
         if chosen[0].kind is OutputKind.TEXT:
-            made = decode_texts(self.model, prefix, steps)
+            made += decode_texts(self.model, prefix, steps)
         else:
-            made = decode_tokens(self.model, prefix, chosen, self.maps, steps)
+            made += decode_tokens(self.model, prefix, chosen, self.maps, steps)
         decoded = time.perf_counter() - began
         answers = {}
         for number, tokens in zip(numbers, made, strict=True):

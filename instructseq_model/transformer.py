@@ -222,7 +222,7 @@ def _fused_attention(query: Tensor, held: KeyValues, mask: Tensor | None) -> tup
     added = None
     if mask is not None:
         added = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, float("-inf"))
-        added = added.expand(-1, -1, query.shape[2], -1)
+        added = added.expand(*torch.broadcast_shapes(mask.shape, (1, 1, query.shape[2], 1)))
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     attended, sums = fused(query, held.keys, held.values, 0.0, False, attn_mask=added)
     return attended, sums

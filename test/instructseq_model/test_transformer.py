@@ -21,7 +21,7 @@ CONFIG = TransformerConfig(layers=2, width=16, heads=2)
 
 def transformer() -> Transformer:
     torch.manual_seed(0)
-    model = Transformer(CONFIG).eval()
+    model = Transformer(CONFIG).eval().requires_grad_(False)  # as in decoding
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -73,6 +73,8 @@ def test_merged_attention_is_that_of_one_softmax(new: int, masked: bool, dtype: 
         masks["prefix_mask"] = torch.tensor([[True] * 5, [True, True, False, True, False]])
         masks["own_mask"] = torch.rand(6, 1, new, 5) > 0.5
         masks["own_mask"][..., 0] = True
+    elif new > 1:
+        masks["own_mask"] = causal_mask(new, 5, query.device)
     assert can_merge(query)
     found = attend_merged(query, prefix, own, **masks)
     expected = attend_shared_prefix(query, prefix, own, **masks)
