@@ -290,13 +290,17 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step) if restarting else None
         codes = gather(self.processes, torch.cat([share.codes for share in shares if share.codes is not None]))
         latents = gather(self.processes, torch.cat([share.latents for share in shares]))
-        return self.running.update(latents, codes, generator=generator)
+        moved = self.running.update(latents, codes, generator=generator)
+        self.processes.copy_from_main(self.running)  # sums on GPUs differ by rounding, and codes must not drift apart
+        return moved
 
     def _change_phase(self) -> None:
         if self.step == self.recipe.free_steps and not self.has_codebook:
             self._start_codebook()
         if self.step == self.recipe.joint_steps:
             self._unify()
+        if self.step in (self.recipe.free_steps, self.recipe.joint_steps):
+            self.processes.copy_from_main(self.running)
 
     @torch.no_grad()
     def _start_codebook(self) -> None:
