@@ -92,7 +92,8 @@ def test_each_side_has_gradients_of_its_own() -> None:
     assert float(loss) > 0
     adversary.fooling(made).backward()
     assert made.grad is not None
-    assert float(adversary.fooling(images(0))) == pytest.approx(-float(adversary.discriminator(images(0)).mean()))
+    scores = adversary.discriminator(images(0)).detach()
+    assert float(adversary.fooling(images(0)).detach()) == pytest.approx(-float(scores.mean()))
 
 
 def test_a_discriminator_learns_to_tell_made_pictures_from_real_ones() -> None:
