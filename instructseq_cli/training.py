@@ -176,20 +176,71 @@ def evaluate(
 @train.command("vqvae")
 def train_vqvae(
     config: Annotated[Path, typer.Argument(help="A recipe: config/vqvae/*.yaml.", show_default=False)],
-    scenes: Annotated[
-        Path | None, typer.Option(help="Folder of scene shards. Default: maps made up on the spot.", show_default=False)
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--scenes",
+            "--data",
+            help="Folder of scene shards, or of the public datasets that the recipe names. Default: made-up maps.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the VQ-VAE; made if missing.")] = Path("out/vqvae"),
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights to start from, in place of the recipe's start: a folder that conversion or training wrote, "
+            "or a .safetensors file.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train the VQ-VAE that turns painted maps into visual tokens and back.
 
     * instructseq train vqvae config/vqvae/household.yaml --scenes out/scenes --out out/vqvae
+
+    * instructseq train vqvae config/vqvae/paper.yaml --start out/vq-f8 --data datasets --out out/vqvae-paper
+
+    * torchrun --nproc-per-node 8 --no-python instructseq train vqvae RECIPE --data DIR --out DIR
+
+    The same command goes on where an earlier one was interrupted. docs/vqvae.md says how to get the published weights.
     """
     _require_training("instructseq_training.vqvae.run")
     from instructseq_training.vqvae.run import run
 
-    report = run(config, data=scenes, out=out)
-    typer.echo(json.dumps(report, indent=2, default=str))
+    report = run(config, data=data, out=out, start=start)
+    if report:
+        typer.echo(json.dumps(report, indent=2, default=str))
+
+
+@train.command("vqvae-report")
+def vqvae_report(
+    vqvae: Annotated[Path, typer.Argument(help="Folder of a VQ-VAE.", show_default=False)],
+    scenes: Annotated[
+        Path | None, typer.Option(help="Folder of scene shards. Default: maps made up on the spot.", show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the scenes: train, val or heldout.")] = "val",
+    label_set: Annotated[
+        str, typer.Option(help="Whose colours class maps have: household, coco_stuff (171) or ade20k (150).")
+    ] = "household",
+    maps: Annotated[int, typer.Option(min=2, help="Maps to measure on, half of them of one object.")] = 400,
+    out: Annotated[Path, typer.Option(help="Folder for report.json and recon.png.")] = Path("out/vqvae-report"),
+) -> None:
+    """Measure a VQ-VAE on maps: what it keeps, which codes it uses, how predictable they are.
+
+    * instructseq train vqvae-report out/vqvae --scenes out/scenes --split heldout
+
+    * instructseq train vqvae-report out/vqvae --label-set coco_stuff
+
+    Scenes in another label set than their own get its colours by chance.
+    """
+    _require_training("instructseq_training.vqvae.report")
+    from instructseq_training.vqvae.data import DataConfig
+    from instructseq_training.vqvae.report import report
+
+    config = DataConfig(label_set=label_set, evaluation_maps=maps)
+    measured = report(vqvae, data=scenes, config=config, out=out, split=split)
+    typer.echo(json.dumps(measured, indent=2))
 
 
 @train.command("model")

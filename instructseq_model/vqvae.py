@@ -24,6 +24,8 @@ from instructseq_model.vqvae_layers import Decoder, Encoder, Normalization
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
 PUBLISHED_PREFIX = "first_stage_model."
+DISTANCES_AT_ONCE = 1 << 27
+"""Bounds the memory of looking codes up: half a gigabyte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +124,9 @@ class Codebook(nn.Module):
     def nearest(self, latents: Tensor) -> Tensor:
         """Index of the nearest entry for every row: M x D -> M, long."""
         entries = self.embedding.weight.float()  # N x D
-        scores = torch.addmm(entries.square().sum(1), latents.float(), entries.T, alpha=-2.0)  # M x N
-        return scores.argmin(1)
+        squares = entries.square().sum(1)
+        parts = latents.float().split(max(1, DISTANCES_AT_ONCE // len(entries)))
+        return torch.cat([torch.addmm(squares, part, entries.T, alpha=-2.0).argmin(1) for part in parts])  # of m x N
 
 
 class VQVAE(nn.Module):
@@ -251,8 +254,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: damaged ({error}); fetch or convert it again") from error
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
+def fill(model: nn.Module, state: Mapping[str, Tensor], *, source: Path, kind: str = "VQ-VAE") -> None:
     """Load `state` into `model`, every name and shape exactly once.
+
+    Args:
+        model: to be filled.
+        state: the tensors.
+        source: where they come from, for the message.
+        kind: what the model is, for the message.
 
     Raises:
         CheckpointError: something is missing, left over or of another shape; the message names the first few.
@@ -267,7 +276,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None
     ]
     if problems:
         shown = "; ".join(problems[:4]) + ("; ..." if len(problems) > 4 else "")
-        raise CheckpointError(f"{source}: does not fit the VQ-VAE: {shown}. Use the configuration it was made with")
+        raise CheckpointError(f"{source}: does not fit the {kind}: {shown}. Use the configuration it was made with")
     model.load_state_dict(dict(state))
 
 

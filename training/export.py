@@ -16,13 +16,13 @@ from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
 from instructseq_model.vqvae import load_vqvae
 from instructseq_training.config import load_train_config
-from instructseq_training.router_training import score_router, train_router
+from instructseq_training.router_training import ROUTER_EPOCHS, score_router, train_router
 from instructseq_training.states import TENSORS, below, newest_state
 from instructseq_training.train import TOKENIZER
 from instructseq_training.trainer import STATE
 
 
-def export(config: Path, *, run: Path, vqvae: Path, out: Path) -> None:
+def export(config: Path, *, run: Path, vqvae: Path, out: Path, router_epochs: int = ROUTER_EPOCHS) -> None:
     """Write the averaged weights of a run as a checkpoint, with a router trained on the spot.
 
     Args:
@@ -30,6 +30,7 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path) -> None:
         run: folder of the run.
         vqvae: folder of the VQ-VAE it was trained with; its decoder may be newer, its codes may not.
         out: the checkpoint folder.
+        router_epochs: passes over the router's instructions.
 
     Raises:
         ConfigError: the run has no saved state.
@@ -43,7 +44,7 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path) -> None:
     encoder = build_instruction_encoder(
         model_config.instruction_encoder, pretrained=pretrained_source(model_config.instruction_encoder)
     )
-    router = train_router(encoder)
+    router = train_router(encoder, epochs=router_epochs)
     scores = score_router(router, encoder)
     Console().print(
         f"router on held-out phrasings: task {scores.task_accuracy:.3f}, label set {scores.label_set_accuracy}, "

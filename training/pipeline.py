@@ -12,6 +12,7 @@ from rich.console import Console
 from instructseq_model.errors import ConfigError
 from instructseq_training import export, train
 from instructseq_training.config import from_mapping
+from instructseq_training.router_training import ROUTER_EPOCHS
 from instructseq_training.scenes.config import SceneConfig
 from instructseq_training.scenes.generate import run as render
 from instructseq_training.vqvae.run import run as train_vqvae
@@ -28,6 +29,7 @@ class PipelineConfig:
         scenes: how scenes are drawn, a YAML path relative to the recipe's; None for the defaults.
         vqvae: the VQ-VAE's recipe, relative likewise.
         training: the model's recipe, relative likewise.
+        router_epochs: passes over the router's instructions.
     """
 
     frames: Mapping[str, int]
@@ -36,6 +38,7 @@ class PipelineConfig:
     seeds: Mapping[str, int] = field(default_factory=lambda: {"train": 1, "val": 2, "heldout": 3})
     workers: int = 2
     scenes: str | None = None
+    router_epochs: int = ROUTER_EPOCHS
 
 
 def load_pipeline_config(path: Path) -> PipelineConfig:
@@ -73,6 +76,6 @@ def run(recipe: Path, *, out: Path, assets: Path | None = None) -> Path:
         train_vqvae(recipe.parent / config.vqvae, data=scenes, out=vqvae)
     training = recipe.parent / config.training
     train.run(training, scenes=scenes, vqvae=vqvae, out=out / "run")
-    export.export(training, run=out / "run", vqvae=vqvae, out=out / "checkpoint")
+    export.export(training, run=out / "run", vqvae=vqvae, out=out / "checkpoint", router_epochs=config.router_epochs)
     Console().print(f"checkpoint: {out / 'checkpoint'}")
     return out / "checkpoint"

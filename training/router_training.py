@@ -16,9 +16,12 @@ from instructseq_training.evaluation.routes import RoutingScores, routing_scores
 from instructseq_training.intents import Intent, load_intents
 
 NO_LABEL_SET = -100
+ROUTER_EPOCHS = 60
 
 
-def train_router(encoder: InstructionEncoder, *, epochs: int = 60, fillings: int = 6, seed: int = 0) -> Router:
+def train_router(
+    encoder: InstructionEncoder, *, epochs: int = ROUTER_EPOCHS, fillings: int = 6, seed: int = 0
+) -> Router:
     """Fit a router to the training intents.
 
     Args:

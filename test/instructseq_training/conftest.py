@@ -1,4 +1,4 @@
-"""The tiny world as fixtures."""
+"""The tiny world as fixtures, and what real rendering needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from instructseq_model.text import TextTokenizer
 from instructseq_model.vqvae import VQVAE
 from instructseq_training.batches import Batcher
 from instructseq_training.prepared import PreparedFrames
+from instructseq_training.scenes.assets import find_assets
+from instructseq_training.scenes.errors import SceneError
 
 from . import tiny_world
 
@@ -41,3 +43,24 @@ def sequence_config() -> SequenceConfig:
 def batcher() -> Batcher:
     """Batches of the three frames, with a random MiniLM."""
     return tiny_world.batcher()
+
+
+@pytest.fixture(scope="session")
+def assets():
+    """The object models, where this machine has them; nothing is downloaded for a test."""
+    try:
+        return find_assets(fetch=False)
+    except SceneError as error:
+        pytest.skip(f"no object models: {error}")
+
+
+@pytest.fixture(scope="session")
+def opengl():
+    """A context without a display, where this machine can make one."""
+    import mujoco
+
+    try:
+        model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
+        mujoco.Renderer(model, 8, 8).close()
+    except Exception as error:
+        pytest.skip(f"MuJoCo cannot render here: {error}")

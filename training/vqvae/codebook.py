@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from instructseq_model.vqvae import Codebook
 
+FORGOTTEN = 1e-6
+"""Running use under which nothing is left of a mean: such an entry stays where it is."""
+
 
 def k_means(points: Tensor, count: int, *, rounds: int, generator: torch.Generator) -> Tensor:
     """Lloyd's algorithm from distinct random points.
@@ -24,8 +27,8 @@ def k_means(points: Tensor, count: int, *, rounds: int, generator: torch.Generat
     points = points.float()
     distinct = points.mul(1e3).round().unique(dim=0) / 1e3
     order = torch.randperm(len(distinct), generator=generator)
-    book = Codebook(count, points.shape[1])
-    centres = distinct[order[torch.arange(count) % len(distinct)]]
+    book = Codebook(count, points.shape[1]).to(points.device)
+    centres = distinct[order[torch.arange(count) % len(distinct)].to(points.device)]
     with torch.no_grad():
         for _ in range(rounds):
             book.embedding.weight.copy_(centres)
@@ -80,8 +83,9 @@ class RunningCodebook(nn.Module):
         self.sums.mul_(self.decay).add_(torch.zeros_like(self.sums).index_add_(0, codes, latents), alpha=1 - self.decay)
         idle = (self.uses < self.least_use).nonzero()[:, 0]
         if generator is not None and len(idle):
-            fresh = latents[torch.randint(len(latents), (len(idle),), generator=generator)]
+            fresh = latents[torch.randint(len(latents), (len(idle),), generator=generator).to(latents.device)]
             self.uses[idle] = 1.0
             self.sums[idle] = fresh
-        self.entries.copy_(self.sums / self.uses.clamp(min=1e-6)[:, None])
+        means = self.sums / self.uses.clamp(min=FORGOTTEN)[:, None]
+        self.entries.copy_(torch.where(self.uses[:, None] > FORGOTTEN, means, self.entries))
         return len(idle) if generator is not None else 0

@@ -26,6 +26,7 @@ class Reconstruction:
         empty_kept: share of empty referring maps that come back empty; NaN where there were none.
         perplexity: exponential of the entropy of the codes: how many are in even use.
         used: number of different codes that occurred.
+        used_share: the same as a share of the codebook.
         flat_consistency: share of flat cells, whose left neighbour is flat in the same colour, with its code.
         flat_codes: perplexity of the codes of flat cells of one colour, mean over colours: 1 is ideal.
     """
@@ -37,18 +38,19 @@ class Reconstruction:
     empty_kept: float
     perplexity: float
     used: int
+    used_share: float
     flat_consistency: float
     flat_codes: float
 
-    def rounded(self) -> dict[str, float]:
-        """All numbers with four decimals, for reports."""
-        return {name: round(value, 4) for name, value in asdict(self).items()}
+    def rounded(self) -> dict[str, float | None]:
+        """All numbers with four decimals, for reports; None for what could not be measured on these maps."""
+        return {name: None if math.isnan(value) else round(value, 4) for name, value in asdict(self).items()}
 
 
 def class_miou(found: Tensor, truth: Tensor, count: int) -> float:
     """Mean IoU over the classes that occur in either, row 0 (black) left out; found and truth hold rows below count."""
     confusion = torch.bincount(truth.flatten() * count + found.flatten(), minlength=count * count).view(count, count)
-    both = confusion.diagonal().float()
+    both = confusion.diagonal().double()
     union = confusion.sum(0) + confusion.sum(1) - both
     present = union[1:] > 0
     return float((both[1:][present] / union[1:][present]).mean()) if present.any() else math.nan
@@ -81,31 +83,47 @@ def evaluate(model: VQVAE, maps: MapBatch, palettes: Palettes, *, batch: int = 3
     """Encode and decode whole maps and compare them with themselves.
 
     Args:
-        model: in any mode; run under bfloat16 autocast, as the maps are made in use.
+        model: in any mode, on any device; run under bfloat16 autocast, as the maps are made in use.
         maps: of both kinds.
         palettes: what they are painted with.
         batch: maps at a time.
     """
-    colours = palettes.tensor()
+    device = model.codebook.device
+    colours = palettes.tensor().to(device)
     found, codes = [], []
     for start in range(0, len(maps.ids), batch):
         part = MapBatch(ids=maps.ids[start : start + batch], kinds=maps.kinds[start : start + batch])
-        with torch.autocast("cpu", torch.bfloat16):
+        part = part.to(device)
+        with torch.autocast(device.type, torch.bfloat16):
             code = model.encode(part.images(colours))
             image = model.decode(code)
-        found.append(palette_logits(image, colours[part.kinds], temperature=1.0).argmax(1))
-        codes.append(code)
-    return compare(torch.cat(found), torch.cat(codes), maps, palettes, side=model.config.reduction)
+        found.append(palette_logits(image, colours[part.kinds], temperature=1.0).argmax(1).cpu())
+        codes.append(code.cpu())
+    return compare(
+        torch.cat(found), torch.cat(codes), maps, palettes, side=model.config.reduction, codes_in_all=model.config.codes
+    )
 
 
-def compare(found: Tensor, codes: Tensor, maps: MapBatch, palettes: Palettes, *, side: int) -> Reconstruction:
-    """The numbers of `evaluate`, from the recovered ids (B x H x W) and the codes (B x h x w)."""
+def compare(
+    found: Tensor, codes: Tensor, maps: MapBatch, palettes: Palettes, *, side: int, codes_in_all: int
+) -> Reconstruction:
+    """The numbers of `evaluate`.
+
+    Args:
+        found: recovered ids, B x H x W.
+        codes: B x h x w.
+        maps: the truth.
+        palettes: what the ids are rows of.
+        side: pixels of a cell.
+        codes_in_all: size of the codebook.
+    """
     semantic, referring = maps.kinds == 0, maps.kinds == 1
     truth, mask = maps.ids[referring] > 0, found[referring] > 0
     both, union = (truth & mask).sum((1, 2)), (truth | mask).sum((1, 2))
     filled = truth.flatten(1).any(1)
     counts = torch.bincount(codes.flatten())
     consistency, spread = code_consistency(codes, maps.ids, maps.kinds, side)
+    used = int((counts > 0).sum())
     return Reconstruction(
         semantic_miou=class_miou(found[semantic], maps.ids[semantic], len(palettes.semantic)),
         referring_miou=float((both[filled] / union[filled]).mean()),
@@ -113,7 +131,8 @@ def compare(found: Tensor, codes: Tensor, maps: MapBatch, palettes: Palettes, *,
         pixel_accuracy=float((found[semantic] == maps.ids[semantic]).float().mean()),
         empty_kept=float((union[~filled] == 0).float().mean()),
         perplexity=perplexity(counts),
-        used=int((counts > 0).sum()),
+        used=used,
+        used_share=used / codes_in_all,
         flat_consistency=consistency,
         flat_codes=spread,
     )

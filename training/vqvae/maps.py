@@ -52,6 +52,10 @@ class MapBatch:
         """Every `count`-th map from `index` on, so that each part has both kinds."""
         return MapBatch(ids=self.ids[index::count], kinds=self.kinds[index::count])
 
+    def to(self, device: torch.device) -> MapBatch:
+        """The same maps on a device."""
+        return MapBatch(ids=self.ids.to(device), kinds=self.kinds.to(device))
+
     def images(self, colours: Tensor) -> Tensor:
         """B x 3 x H x W in [-1, 1], painted with `Palettes.tensor`, in the channels-last layout."""
         painted = colours[self.kinds[:, None, None], self.ids]  # B x H x W x 3
@@ -69,24 +73,36 @@ class MapSource(Protocol):
 
 
 def draw_batch(
-    source: MapSource, rng: np.random.Generator, *, maps: int, crop: int, referring_share: float
+    source: MapSource,
+    seed: tuple[int, ...],
+    *,
+    maps: int,
+    crop: int,
+    referring_share: float,
+    rank: int = 0,
+    world: int = 1,
 ) -> MapBatch:
     """Cut each of `maps` fresh maps into all its crops of side `crop`, first the semantic ones.
 
     Args:
         source: whole maps whose side is a multiple of `crop`.
-        rng: the only source of chance, so that a step's batch depends on its seed alone.
-        maps: how many whole maps.
+        seed: with a map's number the only source of chance, so that a step's maps depend on seed and step alone.
+        maps: how many whole maps, a multiple of `world`.
         crop: pixels; the side of the whole map for no cropping.
         referring_share: part of `maps` that are referring maps, in [0, 1].
+        rank: of this process, which draws every `world`-th map only.
+        world: how many processes divide the maps.
 
     Returns:
-        maps * (side / crop) ** 2 crops. Flat ones stay in: the flat codes are what must come out right most often.
+        maps / world * (side / crop) ** 2 crops. Flat ones stay in: the flat codes are what must come out right most
+        often.
     """
-    referring = round(maps * referring_share)
-    whole = [source.semantic(rng) for _ in range(maps - referring)] + [source.referring(rng) for _ in range(referring)]
+    semantic = maps - round(maps * referring_share)
+    numbers = range(rank, maps, world)
+    draw = [source.semantic if number < semantic else source.referring for number in numbers]
+    whole = [make(np.random.default_rng((*seed, number))) for make, number in zip(draw, numbers, strict=True)]
     stack = torch.from_numpy(np.stack(whole)).long()  # M x H x W
     parts = stack.shape[-1] // crop
-    ids = stack.view(maps, parts, crop, parts, crop).transpose(2, 3).reshape(-1, crop, crop)  # M*parts^2 x crop x crop
-    kinds = torch.tensor([0] * (maps - referring) + [1] * referring).repeat_interleave(parts * parts)
+    ids = stack.view(-1, parts, crop, parts, crop).transpose(2, 3).reshape(-1, crop, crop)  # M*parts^2 x crop x crop
+    kinds = torch.tensor([int(number >= semantic) for number in numbers]).repeat_interleave(parts * parts)
     return MapBatch(ids=ids, kinds=kinds)

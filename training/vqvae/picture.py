@@ -27,10 +27,11 @@ def reconstruction_sheet(model: VQVAE, maps: MapBatch, palettes: Palettes, path:
         path: where to write.
     """
     count = min(ROWS, len(maps.ids) // 2)
-    colours = palettes.tensor()
+    device = model.codebook.device
+    colours = palettes.tensor().to(device)
     columns = []
     for part in (slice(0, count), slice(len(maps.ids) - count, None)):
-        chosen = MapBatch(ids=maps.ids[part], kinds=maps.kinds[part])
+        chosen = MapBatch(ids=maps.ids[part], kinds=maps.kinds[part]).to(device)
         images = chosen.images(colours)
         codes = model.encode(images)
         decoded = model.decode(codes)
@@ -42,10 +43,10 @@ def reconstruction_sheet(model: VQVAE, maps: MapBatch, palettes: Palettes, path:
     sheet = torch.nn.functional.pad(sheet, (0, GAP, 0, GAP), value=1.0)
     pixels = ((sheet + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 3, 1, 4, 2)  # rows x H x columns x W x 3
     rows, height, across, width, _ = pixels.shape
-    Image.fromarray(pixels.reshape(rows * height, across * width, 3).numpy()).save(path)
+    Image.fromarray(pixels.reshape(rows * height, across * width, 3).cpu().numpy()).save(path)
 
 
 def code_colours(codes: torch.Tensor, count: int) -> torch.Tensor:
     """A random colour for every code: B x h x w -> B x 3 x h x w in [-1, 1]; the same code, the same colour."""
     table = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (count, 3)).astype(np.float32))
-    return table[codes].permute(0, 3, 1, 2)
+    return table.to(codes.device)[codes].permute(0, 3, 1, 2)

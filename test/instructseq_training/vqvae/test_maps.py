@@ -42,8 +42,8 @@ def test_maps_are_painted_with_the_palette_of_their_kind() -> None:
 
 
 def test_crops_tile_the_whole_map() -> None:
-    whole = draw_batch(SHAPES, np.random.default_rng(3), maps=2, crop=32, referring_share=0.5)
-    crops = draw_batch(SHAPES, np.random.default_rng(3), maps=2, crop=16, referring_share=0.5)
+    whole = draw_batch(SHAPES, (3,), maps=2, crop=32, referring_share=0.5)
+    crops = draw_batch(SHAPES, (3,), maps=2, crop=16, referring_share=0.5)
     assert crops.ids.shape == (8, 16, 16)
     assert torch.equal(crops.ids[1], whole.ids[0, :16, 16:])
     assert torch.equal(crops.ids[6], whole.ids[1, 16:, :16])

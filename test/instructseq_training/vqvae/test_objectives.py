@@ -98,3 +98,21 @@ def test_consistency_compares_flat_neighbours_of_one_colour() -> None:
     same, spread = code_consistency(codes, ids, torch.tensor([0]), 2)
     assert same == pytest.approx(0.5)
     assert spread == pytest.approx((1 + 2) / 2)
+
+
+def test_a_mean_of_which_nothing_is_left_stays_where_it_is() -> None:
+    book = Codebook(2, 1)
+    running = RunningCodebook(book, decay=0.5, least_use=0.0)
+    running.start(torch.tensor([[0.0], [10.0]]))
+    for _ in range(60):  # 0.5 ** 60 is far below what is kept
+        running.update(torch.tensor([[2.0]]), torch.tensor([0]), generator=None)
+    assert book.embedding.weight[:, 0].tolist() == pytest.approx([2.0, 10.0])
+
+
+def test_codes_are_looked_up_in_parts_as_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    book, rows = Codebook(7, 3), torch.randn(50, 3)
+    whole = book.nearest(rows)
+    monkeypatch.setattr("instructseq_model.vqvae.DISTANCES_AT_ONCE", 21)
+    assert torch.equal(book.nearest(rows), whole)
+    assert torch.equal(whole, torch.cdist(rows, book.embedding.weight).argmin(1))
