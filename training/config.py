@@ -97,6 +97,19 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """What happens to the image encoder.
+
+    Attributes:
+        trained: whether it learns with the rest (the paper's does) or stays as published.
+        learning_rate: its own at the top; warm-up and decay are the run's.
+    """
+
+    trained: bool = False
+    learning_rate: float = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroundingStartConfig:
     """The grounding's start on raw features.
 
@@ -129,6 +142,7 @@ class ExecutionConfig:
         compile: "none", or "blocks": torch.compile of each block.
         average: "whole" on every process, or in "shards".
         prefetch: steps drawn ahead in a thread, beside the device's work; 0 draws each when it is due.
+        readers: threads that read and decode the pictures of a mixture.
     """
 
     parallel: str = "none"
@@ -138,6 +152,7 @@ class ExecutionConfig:
     compile: str = "none"
     average: str = "whole"
     prefetch: int = 0
+    readers: int = 4
 
     def __post_init__(self) -> None:
         choices = {
@@ -152,6 +167,8 @@ class ExecutionConfig:
                 raise ConfigError(f"execution.{name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
         if self.frames_at_once < 0 or self.prefetch < 0:
             raise ConfigError(f"execution.frames_at_once and execution.prefetch are at least 0, got {self}")
+        if self.readers < 1:
+            raise ConfigError(f"execution.readers is {self.readers}; at least one thread must read pictures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +177,10 @@ class TrainConfig:
 
     Attributes:
         model: path of the model's YAML, relative to this file's folder.
+        mixture: path of a mixture of datasets (config/mixtures), relative likewise. A frame of a step is then one image
+            with the one instruction that is drawn for it, and `batch` says only how many. None trains on rendered
+            scenes.
+        vision: what happens to the image encoder; only a mixture has the pictures to train it on.
         phrasings: the instruction set to train on.
         steps: at most so many.
         minutes: at most so long, of training time over all resumed parts; 0 for no such limit.
@@ -180,6 +201,8 @@ class TrainConfig:
     """
 
     model: str
+    mixture: str | None = None
+    vision: VisionConfig = field(default_factory=VisionConfig)
     phrasings: str = "train"
     steps: int = 100_000
     minutes: float = 0.0
@@ -196,6 +219,15 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.vision.trained and self.mixture is None:
+            raise ConfigError(
+                "vision.trained needs a mixture: training on rendered scenes reads features that were computed once. "
+                "Name one, such as mixture: ../mixtures/scenes.yaml, or leave vision out"
+            )
+        if self.mixture is not None and (self.first_batch is not None or self.grounding_start.steps):
+            raise ConfigError("first_batch and grounding_start are for rendered scenes; leave them out with a mixture")
 
 
 def load_train_config(path: Path) -> TrainConfig:
@@ -216,13 +248,26 @@ def load_train_config(path: Path) -> TrainConfig:
         "loss": LossConfig,
         "optimiser": OptimiserConfig,
         "execution": ExecutionConfig,
+        "vision": VisionConfig,
     }
+    if values.get("mixture") is not None:
+        values["batch"] = _samples_only(values.get("batch") or {}, path)
     held: dict[str, Any] = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
         for name, kind in parts.items()
         if name in values
     }
     return from_mapping(TrainConfig, {**values, **held}, origin=str(path))
+
+
+def _samples_only(batch: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """A batch of a mixture: how many frames, one instruction each; the tasks are the mixture's."""
+    known = ("frames", "low_precision")
+    if not set(batch) <= set(known):
+        unknown = ", ".join(sorted(set(batch) - set(known)))
+        raise ConfigError(f"{path}: batch has {unknown}, but the mixture decides the tasks; it takes {known} alone")
+    counts = ("referring_maps", "semantic_maps", "boxes", "captions", "grounding")
+    return {**dict.fromkeys(counts, 0), **batch}
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], *, origin: str) -> T:

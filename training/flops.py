@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.vocabulary import OutputKind
-from instructseq_training.batches import Batch
+from instructseq_training.batch import Batch
 from instructseq_training.config import BatchConfig
 
 BACKWARD = 2
@@ -44,7 +44,7 @@ def batch_shape(batch: Batch) -> BatchShape:
     """The shape of a batch."""
     rows, length = batch.states.shape[:2]
     outputs = {kind: (held.tokens.shape[0], held.tokens.shape[1]) for kind, held in batch.outputs.items()}
-    return BatchShape(images=len(batch.features), instructions=rows, instruction_length=length, outputs=outputs)
+    return BatchShape(images=len(batch.images), instructions=rows, instruction_length=length, outputs=outputs)
 
 
 def largest_shape(config: SequenceConfig, batch: BatchConfig, *, frames: int | None = None) -> BatchShape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,9 @@ from instructseq_model.decoding.prefix import kind_log_masses
 from instructseq_model.grounding import Grounding
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
+from instructseq_model.vision import VisionEncoder
 from instructseq_model.vocabulary import PAD, OutputKind
-from instructseq_training.batches import Batch, Outputs
+from instructseq_training.batch import Batch, Outputs
 from instructseq_training.config import LossConfig
 from instructseq_training.map_history import MapHistory, hide, replace_drawn
 
@@ -24,15 +25,29 @@ class StepLosses(nn.Module):
     Args:
         model: the sequence model.
         config: smoothing.
+        vision: the image encoder that learns with it; None where batches hold features.
+        always: names of weights that get a gradient from every batch, if only zero; for exchanges that miss none.
     """
 
-    def __init__(self, model: SequenceModel, config: LossConfig) -> None:
+    def __init__(
+        self,
+        model: SequenceModel,
+        config: LossConfig,
+        *,
+        vision: VisionEncoder | None = None,
+        always: Sequence[str] = (),
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.vision, self.always = model, config, vision, tuple(always)
 
     def forward(self, batch: Batch, counts: Mapping[str, float], history: MapHistory | None) -> dict[str, Tensor]:
         """`batch_losses` of the model."""
-        return batch_losses(self.model, batch, self.config, counts=counts, history=history)
+        features = batch.images if self.vision is None else self.vision(batch.images.float() / 255)
+        losses = batch_losses(self.model, batch, self.config, features=features, counts=counts, history=history)
+        if self.always:
+            weights = dict(self.model.named_parameters())
+            losses["kind"] = losses["kind"] + torch.stack([0 * weights[name].sum() for name in self.always]).sum()
+        return losses
 
 
 def batch_losses(
@@ -40,6 +55,7 @@ def batch_losses(
     batch: Batch,
     config: LossConfig,
     *,
+    features: Tensor | None = None,
     counts: Mapping[str, float] | None = None,
     history: MapHistory | None = None,
 ) -> dict[str, Tensor]:
@@ -49,12 +65,13 @@ def batch_losses(
         model: in training mode, under autocast if wanted.
         batch: one step's work, or a part of it.
         config: smoothing.
+        features: I x P x Dv, of the batch's images; None where the batch holds them.
         counts: what sums are divided by, as `loss_counts` says; of the whole step, where the batch is a part of it: the
             losses of the parts then add up to the step's. None for the batch's own.
         history: how the histories of the R' maps are changed; None leaves them true.
     """
     counts = loss_counts(batch, model.config) if counts is None else counts
-    image = model.encode_image(batch.features)
+    image = model.encode_image(batch.images if features is None else features)
     instruction = model.encode_instruction(image, batch.states, batch.lengths)
     losses: dict[str, Tensor] = {}
     kinds: list[Tensor] = []
@@ -108,6 +125,17 @@ def loss_counts(batch: Batch, config: SequenceConfig) -> dict[str, float]:
         "dice": float((heat.amax((1, 2)) > 0).sum()) if len(heat) else 0.0,
         "classes": float((batch.classes < classes).sum()),
     }
+
+
+def all_losses(losses: Mapping[str, Tensor], counts: Mapping[str, float]) -> dict[str, float]:
+    """Losses of a part of a step under the names of the whole step's, in one order; 0 for what the part has none of.
+
+    Args:
+        losses: of the part.
+        counts: of the whole step, see `loss_counts`.
+    """
+    names = [name for name in counts if name != "dice" and (name in losses or counts[name] > 0)]
+    return {name: float(losses[name]) if name in losses else 0.0 for name in names}
 
 
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:

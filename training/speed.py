@@ -64,7 +64,7 @@ def measure(settings: TrainConfig, model_config: ModelConfig, *, steps: int, pro
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=SequenceModel(model_config.sequence).to(processes.device),
-            batcher=batcher,
+            batches=batcher,
             config=replace(settings, first_batch=None, steps=steps + 1),
             out=Path(folder),
             evaluate=lambda model: {},

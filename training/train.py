@@ -166,7 +166,7 @@ def build_trainer(
     held_out = load_instruction_set("held_out")
     return Trainer(
         model=model,
-        batcher=batcher,
+        batches=batcher,
         config=settings,
         out=out,
         evaluate=lambda scored: evaluate_frames(scored, parts, val_frames, held_out, count=settings.evaluation_frames),

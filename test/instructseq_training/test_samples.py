@@ -25,7 +25,8 @@ from instructseq_training.tensorboard_log import TensorBoardLog
 def samples(batcher: Batcher, frames: PreparedFrames) -> list[Sample]:
     torch.manual_seed(0)
     model = SequenceModel(batcher.sequence).eval()
-    parts = Parts(instruction_encoder=batcher.instruction_encoder, vqvae=batcher.vqvae, tokenizer=batcher.tokenizer)
+    held = batcher.encoders
+    parts = Parts(instruction_encoder=held.instruction_encoder, vqvae=held.vqvae, tokenizer=held.tokenizer)
     return sample_answers(model, parts, frames, load_instruction_set("held_out"), count=2)
 
 
