@@ -32,7 +32,7 @@ class Batch:
     """One step's work, or a part of it: I frames, R instructions, R / I consecutive ones a frame.
 
     Attributes:
-        images: I x P x Dv features of the frozen image encoder; where the encoder is trained, I x 3 x S x S pixels, uint8.
+        images: I x P x Dv, features of the frozen image encoder; I x 3 x S x S, pixels, uint8, where it is trained.
         states: R x L x Dt, the frozen instruction states.
         lengths: R.
         outputs: by kind, the answers to be generated. Instructions beyond these train the grounding alone.

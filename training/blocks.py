@@ -13,7 +13,10 @@ from instructseq_training.config import ExecutionConfig
 
 
 def prepare_blocks(model: nn.Module, execution: ExecutionConfig) -> None:
-    """Checkpoint or compile every block of a model, in place (an image encoder's are only checkpointed); names and values of its weights stay as they are."""
+    """Checkpoint or compile every block of a model, in place; names and values of its weights stay as they are.
+
+    An image encoder's blocks are checkpointed only.
+    """
     if execution.checkpointing == "blocks":
         for encoder in [part for part in model.modules() if isinstance(part, VisionEncoder)]:
             encoder.network.set_grad_checkpointing(True)

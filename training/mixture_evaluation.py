@@ -1,4 +1,4 @@
-"""Free-running evaluation during training on a mixture: validation images of its datasets, asked through the `Perceiver`.
+"""Free-running evaluation during training on a mixture: its datasets' validation images, through the `Perceiver`.
 
 A glance at how training goes; `instructseq tables --suite coco` measures.
 """

@@ -42,14 +42,13 @@ class MixtureMaterial:
         encoder: the image encoder on the run's device; trained if `settings.vision` says so, else frozen here.
 
     Raises:
-        DatasetError: datasets are missing or damaged; all that are missing are named.
+        DatasetError: a dataset is missing or damaged.
         ConfigError: the model does not fit the mixture.
     """
 
     def __init__(
         self, root: Path, mixture: Mixture, *, config: ModelConfig, settings: TrainConfig, encoder: VisionEncoder
     ) -> None:
-        require_datasets(root, mixture)
         require_label_sets(mixture, config)
         opened = open_training_data(
             root,
@@ -99,7 +98,7 @@ class MixtureMaterial:
         return show_parts(self._model(trained, encoders), self.validation, count=SAMPLE_FRAMES)
 
     def _model(self, trained: TrainedParts, encoders: FrozenEncoders) -> InstructSeq:
-        """The whole model, to be asked; its router, which is trained at the end, does not matter where tasks are given."""
+        """The whole model, to be asked; its router does not matter where tasks are given."""
         return InstructSeq(
             self.config,
             vision=self.encoder if trained.vision is None else trained.vision,
@@ -152,8 +151,8 @@ def require_label_sets(mixture: Mixture, config: ModelConfig) -> None:
     missing = sorted(name for name in named if name and name not in config.label_sets)
     if missing:
         raise ConfigError(
-            f"the mixture has maps of {', '.join(missing)}, the model {config.name} knows {', '.join(config.label_sets)}; "
-            "add them to its label_sets, or leave these maps out of the mixture"
+            f"the mixture has maps of {', '.join(missing)}, but the model {config.name} knows "
+            f"{', '.join(config.label_sets)}; add them to its label_sets, or leave these maps out of the mixture"
         )
     if config.fit != "stretch":
         raise ConfigError(f"the model's fit is {config.fit!r}, and training stretches pictures; set fit: stretch")

@@ -37,7 +37,7 @@ class TrainedParts(NamedTuple):
 
 
 def split_weights(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
-    """Weights of `TrainedParts.as_module` by part: of the sequence model, and of the image encoder if it was trained."""
+    """Weights of `TrainedParts.as_module` by part: the sequence model's, and the image encoder's, if any."""
     if not any(name.startswith(VISION) for name in weights):
         return dict(weights), None
     parts = [
