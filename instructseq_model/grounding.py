@@ -95,6 +95,10 @@ class ImageGrounding(NamedTuple):
     keys: Tensor
     classes: Tensor | None
 
+    def rows(self, chosen: Tensor) -> ImageGrounding:
+        """Some images, in the order chosen."""
+        return ImageGrounding(self.keys[chosen], None if self.classes is None else self.classes[chosen])
+
 
 class Pointing(NamedTuple):
     """Where R instructions point.

@@ -242,7 +242,6 @@ def load_train_config(path: Path) -> TrainConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping; compare config/training/household-cpu.yaml")
     parts = {
-        "batch": BatchConfig,
         "first_batch": BatchConfig,
         "grounding_start": GroundingStartConfig,
         "loss": LossConfig,
@@ -250,24 +249,36 @@ def load_train_config(path: Path) -> TrainConfig:
         "execution": ExecutionConfig,
         "vision": VisionConfig,
     }
-    if values.get("mixture") is not None:
-        values["batch"] = _samples_only(values.get("batch") or {}, path)
     held: dict[str, Any] = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
         for name, kind in parts.items()
         if name in values
     }
+    held["batch"] = batch_of(values.pop("batch", {}), values.get("mixture"), f"{path}: batch")
     return from_mapping(TrainConfig, {**values, **held}, origin=str(path))
 
 
-def _samples_only(batch: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """A batch of a mixture: how many frames, one instruction each; the tasks are the mixture's."""
-    known = ("frames", "low_precision")
-    if not set(batch) <= set(known):
-        unknown = ", ".join(sorted(set(batch) - set(known)))
-        raise ConfigError(f"{path}: batch has {unknown}, but the mixture decides the tasks; it takes {known} alone")
+def batch_of(values: Mapping[str, Any], mixture: str | None, origin: str) -> BatchConfig:
+    """What a step holds, from a mapping.
+
+    Args:
+        values: settings of `BatchConfig`; with a mixture, which decides the tasks, `frames` and `low_precision` alone.
+        mixture: the recipe's.
+        origin: named in errors.
+
+    Raises:
+        ConfigError: there is a setting that does not exist or that the mixture decides.
+    """
+    if mixture is None:
+        return from_mapping(BatchConfig, values, origin=origin)
+    decided = sorted(set(values) - {"frames", "low_precision"})
+    if decided:
+        raise ConfigError(
+            f"{origin} has {', '.join(decided)}, but the mixture decides the tasks; leave all but frames and "
+            "low_precision out"
+        )
     counts = ("referring_maps", "semantic_maps", "boxes", "captions", "grounding")
-    return {**dict.fromkeys(counts, 0), **batch}
+    return from_mapping(BatchConfig, {**dict.fromkeys(counts, 0), **values}, origin=origin)
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], *, origin: str) -> T:

@@ -77,10 +77,11 @@ def batch_losses(
     kinds: list[Tensor] = []
     for kind, outputs in batch.outputs.items():
         part = select_rows(instruction, outputs.rows)
+        seen = images_of(image, outputs.rows, instructions=len(batch.states))
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
         if kind is OutputKind.MAP and history is not None:
-            inputs = map_inputs(model, image, part, inputs, history)
-        logits = model.logits(image, part, inputs, kind)
+            inputs = map_inputs(model, seen, part, inputs, history)
+        logits = model.logits(seen, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing) / counts[kind.value]
         kinds.append(kind_loss(model, logits[:, 0], kind))
     losses["kind"] = torch.cat(kinds).sum() / counts["kind"]
@@ -213,6 +214,21 @@ def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
     classes = logits.shape[-1]
     wanted = grounding.tiles(target.where(target < classes, -100))  # I x P x S*S
     return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-100, reduction="sum")
+
+
+def images_of(image: ImagePrefix, rows: Tensor, *, instructions: int) -> ImagePrefix:
+    """The images that some instructions are about, so that equal numbers of them are about each.
+
+    Args:
+        image: I images.
+        rows: R' of the instructions. Of several an image, each image has equally many among them.
+        instructions: R, consecutive ones on an image.
+    """
+    images = len(image.states)
+    if instructions > images or len(rows) == images:
+        return image
+    past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in image.past]
+    return ImagePrefix(image.states[rows], past, None if image.grounding is None else image.grounding.rows(rows))
 
 
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:

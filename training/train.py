@@ -65,6 +65,7 @@ def run(
     processes = join(settings.execution.parallel)
     try:
         with processes.main_first():
+            out.mkdir(parents=True, exist_ok=True)
             material = open_material(config, settings, model_config, processes, scenes=scenes, data=data, out=out)
             if start is not None and not (out / TOKENIZER).is_file():
                 tokenizer_of_checkpoint(start).save(out / TOKENIZER)

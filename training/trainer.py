@@ -18,7 +18,7 @@ from instructseq_model.vision import VisionEncoder
 from instructseq_training.batch import Batch, Batches
 from instructseq_training.blocks import prepare_blocks
 from instructseq_training.config import BatchConfig, TrainConfig
-from instructseq_training.flops import batch_shape, training_flops
+from instructseq_training.flops import BACKWARD, batch_shape, encoder_flops, training_flops
 from instructseq_training.hardware import peak_flops
 from instructseq_training.losses import StepLosses, all_losses, loss_counts, weighted
 from instructseq_training.map_history import MapHistory, draw_history
@@ -184,7 +184,7 @@ class Trainer:
         self.step += 1
         values = dict(losses)
         values["instructions"] = sum(len(part.examples) for part in parts)
-        values["flops"] = sum(training_flops(self.shape, batch_shape(part)) for part in parts)
+        values["flops"] = sum(self._flops(part) for part in parts)
         spent = time.monotonic() - began
         return self.processes.sum(values) | {
             "norm": float(norm),
@@ -192,6 +192,13 @@ class Trainer:
             "seconds": spent,
             "wait": loaded - began,
         }
+
+    def _flops(self, part: Batch) -> float:
+        """Operations of the forward and backward pass of a part."""
+        learned = training_flops(self.shape, batch_shape(part))
+        if self.vision is None:
+            return learned
+        return learned + (1 + BACKWARD) * encoder_flops(self.vision, images=len(part.images))
 
     def _gradients(self, parts: list[Batch], config: BatchConfig) -> dict[str, float]:
         """Forward and backward of this process's parts; returns their losses, which add up to the step's."""
