@@ -16,7 +16,7 @@ from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vision import VisionEncoder
 from instructseq_training.batch import Batch, Batches
-from instructseq_training.blocks import prepare_blocks
+from instructseq_training.blocks import outside_blocks, prepare_blocks
 from instructseq_training.config import BatchConfig, TrainConfig
 from instructseq_training.flops import BACKWARD, batch_shape, encoder_flops, training_flops
 from instructseq_training.hardware import peak_flops
@@ -33,9 +33,6 @@ from instructseq_training.weight_average import WeightAverage
 LOG = "log.jsonl"
 STATE = "state"
 REPORT_STEPS = 20
-
-ROOT_WEIGHTS = ("map_positions", "box_positions", "text_positions")
-"""Weights outside the blocks that a batch without outputs of their kind leaves out; fsdp2 wants their gradients."""
 
 Evaluation = Callable[[TrainedParts], dict[str, float]]
 Sampling = Callable[[TrainedParts], list[Sample]]
@@ -80,7 +77,8 @@ class Trainer:
         self.trained = TrainedParts(model, vision).as_module()
         prepare_blocks(self.trained, config.execution)
         self.processes.copy_from_main(self.trained)
-        always = ROOT_WEIGHTS if self.processes.mode == "fsdp2" else ()
+        # Those outside the blocks are exchanged together, and a batch without a kind of outputs leaves some out.
+        always = outside_blocks(model) if self.processes.mode == "fsdp2" else ()
         self.module = self.processes.wrap(StepLosses(model, config.loss, vision=vision, always=always))
         self.optimiser = build_optimiser(self.trained, config)
         self.average = WeightAverage(self.trained, layout=config.execution.average, processes=self.processes)
