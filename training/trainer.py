@@ -52,7 +52,7 @@ class Trainer:
         vision: an image encoder that learns with the model, changed in place; None where it is frozen.
 
     Raises:
-        ConfigError: a step has too few frames for so many processes.
+        ConfigError: a step has too few frames for so many processes, or fsdp2 is to train a grounding on a mixture.
     """
 
     def __init__(
@@ -73,6 +73,9 @@ class Trainer:
         for batch_config in (config.batch, config.first_batch):
             if batch_config is not None:
                 self.places(batch_config)
+        if self.processes.mode == "fsdp2" and config.mixture is not None and model.grounding is not None:
+            # Processes whose samples do not point anywhere would have no gradient of its blocks to exchange.
+            raise ConfigError("fsdp2 trains no grounding on a mixture; set execution.parallel: ddp, or grounding: null")
         self.vision = vision
         self.trained = TrainedParts(model, vision).as_module()
         prepare_blocks(self.trained, config.execution)

@@ -25,6 +25,7 @@ from instructseq_model.pretrained import (
     model_directory,
     pretrained_source,
 )
+from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vision import VISION_SPECS
 from instructseq_model.vqvae import VQVAE, save_vqvae
 from instructseq_training import export
@@ -34,6 +35,7 @@ from instructseq_training.router_training import train_router
 from instructseq_training.states import TENSORS
 from instructseq_training.train import TOKENIZER, run
 from instructseq_training.trainer import LOG, STATE
+from instructseq_training.warm_start import start_from
 
 from . import tiny_samples
 from .datasets import generate
@@ -111,6 +113,12 @@ def test_a_trained_encoder_is_in_the_checkpoint_and_answers_from_there(
         assert torch.equal(value, average[f"average.vision.{name}"].half().float()), name
     changed = [name for name, value in published.items() if not torch.equal(value, model.vision.state_dict()[name])]
     assert len(changed) > len(published) // 2
+    other = SequenceModel(model.config.sequence)
+    with pytest.raises(ConfigError, match="an image encoder of its own"):
+        start_from(folder / "model", other, model.vqvae)
+    begun = tiny_samples.vision()
+    start_from(folder / "model", other, model.vqvae, vision=begun)
+    assert all(torch.equal(value, begun.state_dict()[name]) for name, value in model.vision.state_dict().items())
     (folder / "published.safetensors").unlink()  # nothing of it is needed
     perception = Perceiver(load_checkpoint(folder / "model"))(generate.picture(1), "segment everything, coco classes")
     assert perception.size_wh == (generate.WIDTH, generate.HEIGHT)

@@ -4,7 +4,8 @@ Run as a program it trains in a process of its own, alone or under torchrun, as 
 
     python tiny_samples.py SCENARIOS.json
 
-Each scenario also names "root", the datasets' folder, and "trained", whether the image encoder learns.
+Each scenario also names "root", the datasets' folder, "trained", whether the image encoder learns, and "grounding", a
+name of `GROUNDINGS`.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ def vision() -> VisionEncoder:
     return VisionEncoder(SPEC, image_size=IMAGE_SIZE)
 
 
-def sequence_config() -> SequenceConfig:
+GROUNDINGS = {"whole": replace(tiny_world.WHOLE, classes=171), "none": None}
+
+
+def sequence_config(grounding: str = "whole") -> SequenceConfig:
     """The tiny world's, for the tiny image encoder's features."""
-    grounding = replace(tiny_world.WHOLE, classes=171)
-    return replace(tiny_world.sequence_config(grounding), vision_width=SPEC.width)
+    return replace(tiny_world.sequence_config(GROUNDINGS[grounding]), vision_width=SPEC.width)
 
 
 def data(root: Path) -> TrainingData:
@@ -59,13 +62,13 @@ def data(root: Path) -> TrainingData:
     return open_training_data(root, mixture, phrasings=phrasings, map_side=tiny_world.SIDE, max_targets=2, seed=3).data
 
 
-def batcher(root: Path, *, encoder: VisionEncoder, trained: bool) -> SampleBatcher:
+def batcher(root: Path, *, encoder: VisionEncoder, trained: bool, grounding: str = "whole") -> SampleBatcher:
     """Batches of the mixture, with a random MiniLM."""
-    of_frames = tiny_world.batcher(sequence_config()).encoders
+    of_frames = tiny_world.batcher(sequence_config(grounding)).encoders
     return SampleBatcher(
         data=data(root),
         encoders=FrozenEncoders(
-            sequence=sequence_config(),
+            sequence=sequence_config(grounding),
             instruction_encoder=of_frames.instruction_encoder,
             vqvae=of_frames.vqvae,
             tokenizer=of_frames.tokenizer,
@@ -82,16 +85,17 @@ def tiny_trainer(
     out: Path,
     *,
     trained: bool,
+    grounding: str = "whole",
     execution: ExecutionConfig | None = None,
     processes: Processes | None = None,
 ) -> Trainer:
     """A trainer of the tiny model; in float32, so that sums in another order stay close."""
     encoder = vision()
     torch.manual_seed(1)
-    model = SequenceModel(sequence_config())
+    model = SequenceModel(sequence_config(grounding))
     return Trainer(
         model=model,
-        batches=batcher(root, encoder=encoder, trained=trained),
+        batches=batcher(root, encoder=encoder, trained=trained, grounding=grounding),
         config=TrainConfig(
             model="",
             mixture="paper.yaml",
@@ -115,6 +119,7 @@ def run(scenario: dict[str, Any], processes: Processes) -> None:
         Path(scenario["root"]),
         out,
         trained=scenario["trained"],
+        grounding=scenario["grounding"],
         execution=ExecutionConfig(**scenario["execution"]),
         processes=processes,
     )
