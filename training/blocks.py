@@ -19,12 +19,6 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     return own + [block for encoder in encoders for block in encoder.network.blocks]
 
 
-def outside_blocks(model: nn.Module) -> list[str]:
-    """Names of the weights that are in no block."""
-    inside = {id(parameter) for block in blocks_of(model) for parameter in block.parameters()}
-    return [name for name, parameter in model.named_parameters() if id(parameter) not in inside]
-
-
 def prepare_blocks(model: nn.Module, execution: ExecutionConfig) -> None:
     """Checkpoint or compile every block of a model, in place; names and values of its weights stay as they are.
 

@@ -228,6 +228,9 @@ class TrainConfig:
             )
         if self.mixture is not None and (self.first_batch is not None or self.grounding_start.steps):
             raise ConfigError("first_batch and grounding_start are for rendered scenes; leave them out with a mixture")
+        if self.mixture is not None and self.execution.parallel == "fsdp2":
+            # Every process gathers a block's shards as often as the others do; their samples' kinds of answers differ.
+            raise ConfigError("fsdp2 does not train on a mixture; set execution.parallel: ddp")
 
 
 def load_train_config(path: Path) -> TrainConfig:

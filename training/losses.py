@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,6 @@ class StepLosses(nn.Module):
         model: the sequence model.
         config: smoothing.
         vision: the image encoder that learns with it; None where batches hold features.
-        always: names of weights that get a gradient from every batch, if only zero; for exchanges that miss none.
     """
 
     def __init__(
@@ -35,19 +34,14 @@ class StepLosses(nn.Module):
         config: LossConfig,
         *,
         vision: VisionEncoder | None = None,
-        always: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.model, self.config, self.vision, self.always = model, config, vision, tuple(always)
+        self.model, self.config, self.vision = model, config, vision
 
     def forward(self, batch: Batch, counts: Mapping[str, float], history: MapHistory | None) -> dict[str, Tensor]:
         """`batch_losses` of the model."""
         features = batch.images if self.vision is None else self.vision(batch.images.float() / 255)
-        losses = batch_losses(self.model, batch, self.config, features=features, counts=counts, history=history)
-        if self.always:
-            weights = dict(self.model.named_parameters())
-            losses["kind"] = losses["kind"] + torch.stack([0 * weights[name].sum() for name in self.always]).sum()
-        return losses
+        return batch_losses(self.model, batch, self.config, features=features, counts=counts, history=history)
 
 
 def batch_losses(

@@ -16,7 +16,7 @@ from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vision import VisionEncoder
 from instructseq_training.batch import Batch, Batches
-from instructseq_training.blocks import outside_blocks, prepare_blocks
+from instructseq_training.blocks import prepare_blocks
 from instructseq_training.config import BatchConfig, TrainConfig
 from instructseq_training.flops import BACKWARD, batch_shape, encoder_flops, training_flops
 from instructseq_training.hardware import peak_flops
@@ -52,7 +52,7 @@ class Trainer:
         vision: an image encoder that learns with the model, changed in place; None where it is frozen.
 
     Raises:
-        ConfigError: a step has too few frames for so many processes, or fsdp2 is to train a grounding on a mixture.
+        ConfigError: a step has too few frames for so many processes.
     """
 
     def __init__(
@@ -73,16 +73,11 @@ class Trainer:
         for batch_config in (config.batch, config.first_batch):
             if batch_config is not None:
                 self.places(batch_config)
-        if self.processes.mode == "fsdp2" and config.mixture is not None and model.grounding is not None:
-            # Processes whose samples do not point anywhere would have no gradient of its blocks to exchange.
-            raise ConfigError("fsdp2 trains no grounding on a mixture; set execution.parallel: ddp, or grounding: null")
         self.vision = vision
         self.trained = TrainedParts(model, vision).as_module()
         prepare_blocks(self.trained, config.execution)
         self.processes.copy_from_main(self.trained)
-        # Those outside the blocks are exchanged together, and a batch without a kind of outputs leaves some out.
-        always = outside_blocks(model) if self.processes.mode == "fsdp2" else ()
-        self.module = self.processes.wrap(StepLosses(model, config.loss, vision=vision, always=always))
+        self.module = self.processes.wrap(StepLosses(model, config.loss, vision=vision))
         self.optimiser = build_optimiser(self.trained, config)
         self.average = WeightAverage(self.trained, layout=config.execution.average, processes=self.processes)
         self.batches = batches

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from instructseq_model.errors import ConfigError
 from instructseq_training.config import ExecutionConfig
-from instructseq_training.parallel import Processes
 from instructseq_training.trained_parts import split_weights
 
 from . import tiny_samples
@@ -23,16 +21,11 @@ from .test_parallel import environment
 Run = tuple[list[dict[str, float]], float]
 SCRIPT = Path(tiny_samples.__file__)
 NAMES = ("map", "boxes", "text", "kind", "heat", "classes", "norm", "instructions")
-SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddp": ("whole", {"parallel": "ddp"}),
-    "ddp, one frame at once": (
-        "whole",
-        {"parallel": "ddp", "frames_at_once": 1, "prefetch": 1, "checkpointing": "blocks"},
-    ),
-    "fsdp2": ("none", {"parallel": "fsdp2", "average": "shards"}),
-    "fsdp2, one frame at once": ("none", {"parallel": "fsdp2", "frames_at_once": 1, "checkpointing": "blocks"}),
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "ddp": {"parallel": "ddp"},
+    "ddp, one frame at once": {"parallel": "ddp", "frames_at_once": 1, "prefetch": 1, "checkpointing": "blocks"},
+    "ddp, average in shards": {"parallel": "ddp", "average": "shards"},
 }
-"""Grounding and execution."""
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +36,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Losses of one process that trains the encoder too, and the sum of its averaged weights, by grounding."""
-    runs = {}
-    for grounding in ("whole", "none"):
-        out = tmp_path_factory.mktemp(grounding)
-        trainer = tiny_samples.tiny_trainer(root, out, trained=True, grounding=grounding)
-        runs[grounding] = [trainer.train_step() for _ in range(tiny_samples.STEPS)], trainer.score()["weights"]
-    return runs
+def alone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Losses of one process that trains the encoder too, and the sum of its averaged weights."""
+    trainer = tiny_samples.tiny_trainer(root, tmp_path_factory.mktemp("alone"), trained=True)
+    return [trainer.train_step() for _ in range(tiny_samples.STEPS)], trainer.score()["weights"]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +48,8 @@ def two(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     common = {"root": str(root), "trained": True, "steps": tiny_samples.STEPS}
     scenarios = [
-        common | {"out": str(folder / name), "grounding": grounding, "execution": {"precision": "fp32"} | execution}
-        for name, (grounding, execution) in SCENARIOS.items()
+        common | {"out": str(folder / name), "execution": {"precision": "fp32"} | execution}
+        for name, execution in SCENARIOS.items()
     ]
     (folder / "scenarios.json").write_text(json.dumps(scenarios))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -72,14 +61,14 @@ def two(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compare(found: list[dict[str, float]], expected: list[dict[str, float]], *, rel: float = 5e-4) -> None:
     for name in NAMES:
-        values = [[row.get(name) for row in rows] for rows in (found, expected)]
+        values = [[row.get(name, 0.0) for row in rows] for rows in (found, expected)]  # a step may have no captions
         assert values[0] == pytest.approx(values[1], rel=rel, abs=1e-6), name
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_two_processes_give_the_losses_of_one(name: str, two: Path, alone: dict[str, Run]) -> None:
+def test_two_processes_give_the_losses_of_one(name: str, two: Path, alone: Run) -> None:
     held = json.loads((two / name / "losses.json").read_text())
-    rows, weights = alone[SCENARIOS[name][0]]
+    rows, weights = alone
     compare(held["rows"], rows)
     assert held["scores"]["weights"] == pytest.approx(weights, rel=1e-4)
 
@@ -110,7 +99,7 @@ def test_a_frozen_encoder_stays_and_has_no_place_in_the_state(root: Path, tmp_pa
     assert split_weights(trainer.average.whole())[1] is None
 
 
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(root: Path, tmp_path: Path, alone: dict[str, Run]) -> None:
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(root: Path, tmp_path: Path, alone: Run) -> None:
     first = tiny_samples.tiny_trainer(root, tmp_path, trained=True)
     rows = [first.train_step() for _ in range(2)]
     first.save()
@@ -119,24 +108,19 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(root: Path, tmp_path:
     torch.nn.init.normal_(second.vision.network.patch_embed.proj.weight)  # resuming must not live off equal weights
     assert second.resume()
     rows += [second.train_step() for _ in range(tiny_samples.STEPS - 2)]
-    compare(rows, alone["whole"][0], rel=1e-6)
-    assert second.score()["weights"] == pytest.approx(alone["whole"][1], rel=1e-6)
+    compare(rows, alone[0], rel=1e-6)
+    assert second.score()["weights"] == pytest.approx(alone[1], rel=1e-6)
 
 
-def test_one_process_goes_on_from_the_state_of_two(root: Path, two: Path, alone: dict[str, Run]) -> None:
-    trainer = tiny_samples.tiny_trainer(root, two / "fsdp2", trained=True, grounding="none")
+def test_one_process_goes_on_from_the_state_of_two(root: Path, two: Path, alone: Run) -> None:
+    trainer = tiny_samples.tiny_trainer(root, two / "ddp, average in shards", trained=True)
     assert trainer.resume()
     assert trainer.step == tiny_samples.STEPS
-    assert trainer.score()["weights"] == pytest.approx(alone["none"][1], rel=1e-4)
+    assert trainer.score()["weights"] == pytest.approx(alone[1], rel=1e-4)
 
 
-def test_a_grounding_is_not_trained_on_a_mixture_in_shards(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="fsdp2 trains no grounding on a mixture"):
-        tiny_samples.tiny_trainer(root, tmp_path, trained=True, processes=Processes(mode="fsdp2"))
-
-
-def test_accumulated_parts_give_the_losses_of_the_whole(root: Path, tmp_path: Path, alone: dict[str, Run]) -> None:
+def test_accumulated_parts_give_the_losses_of_the_whole(root: Path, tmp_path: Path, alone: Run) -> None:
     execution = ExecutionConfig(precision="fp32", frames_at_once=3, prefetch=1)
     trainer = tiny_samples.tiny_trainer(root, tmp_path, trained=True, execution=execution)
-    compare([trainer.train_step() for _ in range(2)], alone["whole"][0][:2])
+    compare([trainer.train_step() for _ in range(2)], alone[0][:2])
     trainer.source.close()

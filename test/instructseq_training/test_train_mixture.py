@@ -161,6 +161,7 @@ def test_recipes_say_what_they_need(folder: Path) -> None:
     [
         ("vision: {trained: true}", "needs a mixture"),
         ("mixture: m.yaml\nbatch: {frames: 4, boxes: 2}", "boxes, but the mixture decides"),
+        ("mixture: m.yaml\nexecution: {parallel: fsdp2}", "set execution.parallel: ddp"),
         ("mixture: m.yaml\ngrounding_start: {steps: 3}", "grounding_start are for rendered scenes"),
     ],
 )

@@ -4,8 +4,7 @@ Run as a program it trains in a process of its own, alone or under torchrun, as 
 
     python tiny_samples.py SCENARIOS.json
 
-Each scenario also names "root", the datasets' folder, "trained", whether the image encoder learns, and "grounding", a
-name of `GROUNDINGS`.
+Each scenario also names "root", the datasets' folder, and "trained", whether the image encoder learns.
 """
 
 from __future__ import annotations
@@ -47,12 +46,10 @@ def vision() -> VisionEncoder:
     return VisionEncoder(SPEC, image_size=IMAGE_SIZE)
 
 
-GROUNDINGS = {"whole": replace(tiny_world.WHOLE, classes=171), "none": None}
-
-
-def sequence_config(grounding: str = "whole") -> SequenceConfig:
+def sequence_config() -> SequenceConfig:
     """The tiny world's, for the tiny image encoder's features."""
-    return replace(tiny_world.sequence_config(GROUNDINGS[grounding]), vision_width=SPEC.width)
+    grounding = replace(tiny_world.WHOLE, classes=171)
+    return replace(tiny_world.sequence_config(grounding), vision_width=SPEC.width)
 
 
 def data(root: Path) -> TrainingData:
@@ -62,13 +59,13 @@ def data(root: Path) -> TrainingData:
     return open_training_data(root, mixture, phrasings=phrasings, map_side=tiny_world.SIDE, max_targets=2, seed=3).data
 
 
-def batcher(root: Path, *, encoder: VisionEncoder, trained: bool, grounding: str = "whole") -> SampleBatcher:
+def batcher(root: Path, *, encoder: VisionEncoder, trained: bool) -> SampleBatcher:
     """Batches of the mixture, with a random MiniLM."""
-    of_frames = tiny_world.batcher(sequence_config(grounding)).encoders
+    of_frames = tiny_world.batcher(sequence_config()).encoders
     return SampleBatcher(
         data=data(root),
         encoders=FrozenEncoders(
-            sequence=sequence_config(grounding),
+            sequence=sequence_config(),
             instruction_encoder=of_frames.instruction_encoder,
             vqvae=of_frames.vqvae,
             tokenizer=of_frames.tokenizer,
@@ -85,17 +82,16 @@ def tiny_trainer(
     out: Path,
     *,
     trained: bool,
-    grounding: str = "whole",
     execution: ExecutionConfig | None = None,
     processes: Processes | None = None,
 ) -> Trainer:
     """A trainer of the tiny model; in float32, so that sums in another order stay close."""
     encoder = vision()
     torch.manual_seed(1)
-    model = SequenceModel(sequence_config(grounding))
+    model = SequenceModel(sequence_config())
     return Trainer(
         model=model,
-        batches=batcher(root, encoder=encoder, trained=trained, grounding=grounding),
+        batches=batcher(root, encoder=encoder, trained=trained),
         config=TrainConfig(
             model="",
             mixture="paper.yaml",
@@ -119,7 +115,6 @@ def run(scenario: dict[str, Any], processes: Processes) -> None:
         Path(scenario["root"]),
         out,
         trained=scenario["trained"],
-        grounding=scenario["grounding"],
         execution=ExecutionConfig(**scenario["execution"]),
         processes=processes,
     )
