@@ -247,7 +247,15 @@ def vqvae_report(
 def train_model(
     config: Annotated[Path, typer.Argument(help="A recipe: config/training/*.yaml.", show_default=False)],
     scenes: Annotated[
-        Path | None, typer.Option(help="Folder of scene shards, splits train, val and heldout.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder of scene shards (train, val, heldout), for recipes without one.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the public datasets, or of their shards, for recipes with a mixture; docs/data.md.",
+            show_default=False,
+        ),
     ] = None,
     vqvae: Annotated[
         Path | None, typer.Option(help="Folder that `instructseq train vqvae` wrote.", show_default=False)
@@ -262,15 +270,17 @@ def train_model(
     gpu: Annotated[str, typer.Option(help="With --dry-run: on which GPU.")] = "H100",
     gpus: Annotated[int, typer.Option(min=1, help="With --dry-run: on how many.")] = 1,
 ) -> None:
-    """Train the transformer that writes the answers.
+    """Train the transformer that writes the answers, on rendered scenes or, with a mixture in the recipe, on datasets.
 
     * instructseq train model config/training/household-cpu.yaml --scenes out/scenes --vqvae out/vqvae --out out/run
+
+    * instructseq train model config/training/paper/large.yaml --data datasets --vqvae out/vqvae --out out/large
 
     * instructseq train model config/training/paper/large.yaml --dry-run --gpu H100 --gpus 8
 
     * torchrun --nproc-per-node 8 --no-python instructseq train model RECIPE --scenes DIR --vqvae DIR --out DIR
 
-    The last one needs `execution: {parallel: ddp}` or `fsdp2` in the recipe; docs/training.md says more.
+    Several processes need `execution: {parallel: ddp}` or `fsdp2` in the recipe; docs/training.md says more.
     """
     if dry_run:
         _require_training("instructseq_training.dry_run")
@@ -278,10 +288,10 @@ def train_model(
 
         planning.run(config, gpu=gpu, gpus=gpus)
         return
-    if scenes is None or vqvae is None:
-        raise ConfigError("training needs --scenes and --vqvae; make them with instructseq scenes and train vqvae")
+    if vqvae is None:
+        raise ConfigError("training needs --vqvae; make it with instructseq train vqvae")
     _require_training("instructseq_training.train")
     from instructseq_training.train import run
 
-    run(config, scenes=scenes, vqvae=vqvae, out=out, start=start)
+    run(config, vqvae=vqvae, out=out, scenes=scenes, data=data, start=start)
     typer.echo(f"trained: {out}")

@@ -1,6 +1,7 @@
 """A checkpoint folder: configuration, trained weights in parts, caption tokenizer, model card, manifest of hashes.
 
-Only what was trained here lies in it. The frozen encoders come from where `pretrained` finds them, by pinned hash.
+Only what was trained here lies in it. The frozen encoders come from where `pretrained` finds them, by pinned hash; an
+image encoder that was trained with the rest lies in the checkpoint itself.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from instructseq_model.pretrained import file_sha256, pretrained_source
 from instructseq_model.routing import Router
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
-from instructseq_model.vision import build_vision_encoder
+from instructseq_model.vision import VisionEncoder, build_vision_encoder
 from instructseq_model.vqvae import VQVAE
 
 CONFIG, MANIFEST, TOKENIZER, CARD = "config.yaml", "manifest.json", "tokenizer.json", "README.md"
 CALIBRATION = "calibration.json"
 FORMAT = 1
+FORMAT_WITH_VISION = 2
+"""Of checkpoints with an image encoder of their own, which programs that know format 1 alone would leave out unseen."""
 PART_BYTES = 14 * 1024 * 1024
 TRAINED = ("sequence", "vqvae", "router")
+VISION = "vision"
 
 
 def save_checkpoint(
@@ -43,6 +47,7 @@ def save_checkpoint(
     vqvae: Mapping[str, Tensor],
     router: Mapping[str, Tensor],
     tokenizer: TextTokenizer,
+    vision: Mapping[str, Tensor] | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> None:
     """Write a checkpoint folder.
@@ -54,6 +59,7 @@ def save_checkpoint(
         vqvae: state dict of the VQ-VAE.
         router: state dict of the router.
         tokenizer: of captions.
+        vision: state dict of the image encoder, if it was trained; None for the published one.
         dtype: of the stored weights; float16 keeps 11 bits of each.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +67,7 @@ def save_checkpoint(
         old.unlink()
     tensors = {
         f"{part}.{name}": value.detach().to("cpu", dtype).contiguous()
-        for part, state in zip(TRAINED, (sequence, vqvae, router), strict=True)
+        for part, state in zip((*TRAINED, VISION), (sequence, vqvae, router, vision or {}), strict=True)
         for name, value in state.items()
     }
     parts = _parts(tensors)
@@ -70,7 +76,10 @@ def save_checkpoint(
     (folder / CONFIG).write_text(yaml.safe_dump(config.to_mapping(), sort_keys=False), encoding="utf-8")
     tokenizer.save(folder / TOKENIZER)
     names = [CONFIG, TOKENIZER, *sorted(file.name for file in folder.glob("weights-*.safetensors"))]
-    manifest = {"format": FORMAT, "sha256": {name: file_sha256(folder / name) for name in names}}
+    manifest = {
+        "format": FORMAT_WITH_VISION if vision else FORMAT,
+        "sha256": {name: file_sha256(folder / name) for name in names},
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
@@ -100,10 +109,10 @@ def load_checkpoint(folder: Path) -> InstructSeq:
             module.load_state_dict(weights[part])
         except RuntimeError as error:
             raise CheckpointError(f"{folder} does not fit its own {CONFIG}: {error}; fetch it again") from error
-    vision, instruction = config.vision_encoder, config.instruction_encoder
+    instruction = config.instruction_encoder
     model = InstructSeq(
         config,
-        vision=build_vision_encoder(vision, image_size=config.image_size, pretrained=pretrained_source(vision)),
+        vision=_vision_encoder(config, weights[VISION], folder),
         instruction=build_instruction_encoder(
             instruction, pretrained=pretrained_source(instruction), max_tokens=config.max_instruction_tokens
         ),
@@ -117,7 +126,9 @@ def load_checkpoint(folder: Path) -> InstructSeq:
 
 
 def load_weights(folder: Path) -> tuple[ModelConfig, dict[str, dict[str, Tensor]]]:
-    """The configuration and the trained tensors of a checkpoint, float32, by part (`TRAINED`) and name.
+    """The configuration and the trained tensors of a checkpoint, float32, by part (`TRAINED`, `VISION`) and name.
+
+    The image encoder's are empty where it is the published one.
 
     Raises:
         CheckpointError: a file is missing, damaged or not the one the manifest names; the message says what to do.
@@ -140,8 +151,21 @@ def load_weights(folder: Path) -> tuple[ModelConfig, dict[str, dict[str, Tensor]
         ) from error
     return config, {
         part: {n.removeprefix(f"{part}."): v.float() for n, v in tensors.items() if n.startswith(f"{part}.")}
-        for part in TRAINED
+        for part in (*TRAINED, VISION)
     }
+
+
+def _vision_encoder(config: ModelConfig, weights: Mapping[str, Tensor], folder: Path) -> VisionEncoder:
+    """The checkpoint's own image encoder, or the published one where it has none."""
+    name = config.vision_encoder
+    if not weights:
+        return build_vision_encoder(name, image_size=config.image_size, pretrained=pretrained_source(name))
+    encoder = build_vision_encoder(name, image_size=config.image_size, pretrained=None)
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder} does not fit its own {CONFIG}: {error}; fetch it again") from error
+    return encoder
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -163,9 +187,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version = manifest["format"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file} is damaged ({error}); fetch the checkpoint again") from error
-    if version != FORMAT:
+    if version not in (FORMAT, FORMAT_WITH_VISION):
         raise CheckpointError(
-            f"{folder} has checkpoint format {version}, this program reads {FORMAT}; fetch the checkpoint that belongs "
+            f"{folder} has checkpoint format {version}, this program reads {FORMAT} and "
+            f"{FORMAT_WITH_VISION}; fetch the checkpoint that belongs "
             "to this version, or update the program"
         )
     held: dict[str, Any] = manifest

@@ -101,8 +101,8 @@ class ImageGrounding(NamedTuple):
     keys: Tensor
     classes: Tensor | None
 
-    def rows(self, chosen: slice) -> ImageGrounding:
-        """Some images, as views."""
+    def rows(self, chosen: slice | Tensor) -> ImageGrounding:
+        """Some images: as views of a slice, or in the order chosen."""
         return ImageGrounding(self.keys[chosen], None if self.classes is None else self.classes[chosen])
 
 

@@ -1,4 +1,4 @@
-"""Batches: frames of a step, the instructions asked on them, and all target tensors.
+"""Batches of prepared frames: frames of a step, the instructions asked on them, and all target tensors.
 
 Which frames and which words come at a step depends on the seed and the step only, so a resumed run sees what an
 uninterrupted one would have seen.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,13 +16,13 @@ from torch import Tensor
 
 from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import encode_maps
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.text import TextTokenizer
-from instructseq_model.vocabulary import END, PAD, OutputKind
+from instructseq_model.vocabulary import OutputKind
 from instructseq_model.vqvae import VQVAE
+from instructseq_training.batch import Batch, Outputs
 from instructseq_training.config import BatchConfig
 from instructseq_training.examples import (
     Example,
@@ -32,60 +31,13 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
+from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """Targets of one kind.
-
-    Attributes:
-        rows: which instructions of the batch they answer, R' long.
-        tokens: R' x T, PAD after END.
-    """
-
-    rows: Tensor
-    tokens: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """One step's work: I frames, R instructions, R / I consecutive ones a frame.
-
-    Attributes:
-        features: I x P x Dv.
-        states: R x L x Dt, the frozen instruction states.
-        lengths: R.
-        outputs: by kind, the answers to be generated. Instructions beyond these train the grounding alone.
-        heat: R x GS x GS in [0, 1], where the instruction refers to; GS the grounding's side.
-        refers: R, bool, True where `heat` means something.
-        classes: I x GS x GS, class ids of the frames' places.
-        examples: R, as drawn.
-    """
-
-    features: Tensor
-    states: Tensor
-    lengths: Tensor
-    outputs: dict[OutputKind, Outputs]
-    heat: Tensor
-    refers: Tensor
-    classes: Tensor
-    examples: list[Example]
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        outputs = {
-            kind: Outputs(rows=held.rows.to(device), tokens=held.tokens.to(device))
-            for kind, held in self.outputs.items()
-        }
-        names = ("features", "states", "lengths", "heat", "refers", "classes")
-        moved = {name: getattr(self, name).to(device) for name in names}
-        return Batch(outputs=outputs, examples=self.examples, **moved)
-
-
 class Batcher:
-    """Draws batches from prepared frames.
+    """Draws batches from prepared frames: `Batches` with the features of a frozen image encoder.
 
     Args:
         frames: prepared frames.
@@ -108,9 +60,10 @@ class Batcher:
         tokenizer: TextTokenizer,
         seed: int,
     ) -> None:
-        self.frames, self.phrasings, self.sequence = frames, phrasings, sequence
-        self.instruction_encoder, self.vqvae, self.tokenizer, self.seed = instruction_encoder, vqvae, tokenizer, seed
-        self.device = next(vqvae.parameters()).device
+        self.frames, self.phrasings, self.sequence, self.seed = frames, phrasings, sequence, seed
+        self.encoders = FrozenEncoders(
+            sequence=sequence, instruction_encoder=instruction_encoder, vqvae=vqvae, tokenizer=tokenizer
+        )
         self.household = label_set("household")
 
     def frame_numbers(self, step: int, count: int) -> list[int]:
@@ -142,22 +95,26 @@ class Batcher:
         # Words of all frames, whoever works on them: drawn in one stream, they cost next to nothing.
         examples = [self._examples(number, config, rng) for number in numbers]
         return [
-            self._batch([numbers[place] for place in part], [examples[place] for place in part], config)
+            self._batch([numbers[place] for place in part], [examples[place] for place in part], config, part)
             for part in places
         ]
 
-    def _batch(self, numbers: list[int], per_frame: list[list[Example]], config: BatchConfig) -> Batch:
+    def most_maps(self, config: BatchConfig) -> int:
+        """As many as there are."""
+        return config.frames * config.maps
+
+    def _batch(self, numbers: list[int], per_frame: list[list[Example]], config: BatchConfig, places: range) -> Batch:
         examples = [example for group in per_frame for example in group]
         owners = [number for number, group in zip(numbers, per_frame, strict=True) for _ in group]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.low_precision):
-            encoded = self.instruction_encoder.encode([example.instruction for example in examples])
-        length = min(encoded.states.shape[1], self.sequence.max_instruction_tokens)
+        instructions = [example.instruction for example in examples]
+        states, lengths = self.encoders.instruction_states(instructions, low_precision=config.low_precision)
         heat, refers = self._heat(examples, owners)
         return Batch(
-            features=torch.from_numpy(np.array(self.frames.features[numbers])).float(),
-            states=encoded.states[:, :length].clone().float(),
-            lengths=encoded.lengths.clone().clamp(max=length),
+            images=torch.from_numpy(np.array(self.frames.features[numbers])).float(),
+            states=states,
+            lengths=lengths,
             outputs=self._outputs(examples, owners, config),
+            map_numbers=torch.arange(config.maps * places.start, config.maps * places.stop),
             heat=heat,
             refers=refers,
             classes=self._classes(numbers),
@@ -199,14 +156,10 @@ class Batcher:
             if len(chosen) == 0:
                 continue
             asked = [(examples[row], owners[row]) for row in chosen.tolist()]
-            if kind is OutputKind.MAP:
-                maps = [self.target_map(example, number) for example, number in asked]
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=config.low_precision):
-                    tokens = self.map_tokens(maps)
-            elif kind is OutputKind.BOXES:
-                tokens = padded([self.box_tokens(example) for example, _ in asked])
-            else:
-                tokens = padded([self.caption_tokens(example) for example, _ in asked])
+            maps = [self.target_map(example, number) for example, number in asked] if kind is OutputKind.MAP else []
+            tokens = self.encoders.answer_tokens(
+                kind, [example for example, _ in asked], maps, low_precision=config.low_precision
+            )
             outputs[kind] = Outputs(rows=chosen, tokens=tokens)
         return outputs
 
@@ -216,22 +169,6 @@ class Batcher:
             return paint(np.asarray(self.frames.classes[number]), self.household)
         mask = np.isin(self.frames.instances[number], example.targets)
         return (mask[..., None] * np.array(NAMED_COLOURS[example.colour])).astype(np.uint8)
-
-    def map_tokens(self, maps: list[NDArray[np.uint8]]) -> Tensor:
-        """Vocabulary ids of painted maps, R x G*G."""
-        codes = encode_maps(self.vqvae, np.stack(maps))
-        # The clone is a tensor that training may hold on to; the encoder's own come from inference mode.
-        return codes.clone() + self.sequence.vocabulary.visual_range.start
-
-    def box_tokens(self, example: Example) -> list[int]:
-        """Vocabulary ids of an example's boxes, END included."""
-        return [t for box in example.boxes for t in self.sequence.vocabulary.box_to_tokens(box)] + [END]
-
-    def caption_tokens(self, example: Example) -> list[int]:
-        """Vocabulary ids of a caption, cut to the model's longest, END included."""
-        first = self.sequence.vocabulary.text_range.start
-        ids = self.tokenizer.encode(example.caption)[: self.sequence.max_text_tokens - 1]
-        return [first + token for token in ids] + [END]
 
     def _heat(self, examples: list[Example], owners: list[int]) -> tuple[Tensor, Tensor]:
         grounding = self.sequence.grounding
@@ -254,9 +191,3 @@ class Batcher:
         factor = ids.shape[-1] // (self.sequence.vision_grid * grounding.subcells)
         middle = factor // 2
         return torch.from_numpy(ids[:, middle::factor, middle::factor].astype(np.int64))
-
-
-def padded(rows: list[list[int]]) -> Tensor:
-    """Token lists of different lengths as one tensor, PAD behind each."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])

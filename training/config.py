@@ -97,6 +97,19 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """What happens to the image encoder.
+
+    Attributes:
+        trained: whether it learns with the rest (the paper's does) or stays as published.
+        learning_rate: its own at the top; warm-up and decay are the run's.
+    """
+
+    trained: bool = False
+    learning_rate: float = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroundingStartConfig:
     """The grounding's start on raw features.
 
@@ -129,6 +142,7 @@ class ExecutionConfig:
         compile: "none", or "blocks": torch.compile of each block.
         average: "whole" on every process, or in "shards".
         prefetch: steps drawn ahead in a thread, beside the device's work; 0 draws each when it is due.
+        readers: threads that read and decode the pictures of a mixture.
     """
 
     parallel: str = "none"
@@ -138,6 +152,7 @@ class ExecutionConfig:
     compile: str = "none"
     average: str = "whole"
     prefetch: int = 0
+    readers: int = 4
 
     def __post_init__(self) -> None:
         choices = {
@@ -152,6 +167,8 @@ class ExecutionConfig:
                 raise ConfigError(f"execution.{name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
         if self.frames_at_once < 0 or self.prefetch < 0:
             raise ConfigError(f"execution.frames_at_once and execution.prefetch are at least 0, got {self}")
+        if self.readers < 1:
+            raise ConfigError(f"execution.readers is {self.readers}; at least one thread must read pictures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +177,10 @@ class TrainConfig:
 
     Attributes:
         model: path of the model's YAML, relative to this file's folder.
+        mixture: path of a mixture of datasets (config/mixtures), relative likewise. A frame of a step is then one image
+            with the one instruction that is drawn for it, and `batch` says only how many. None trains on rendered
+            scenes.
+        vision: what happens to the image encoder; only a mixture has the pictures to train it on.
         phrasings: the instruction set to train on.
         steps: at most so many.
         minutes: at most so long, of training time over all resumed parts; 0 for no such limit.
@@ -180,6 +201,8 @@ class TrainConfig:
     """
 
     model: str
+    mixture: str | None = None
+    vision: VisionConfig = field(default_factory=VisionConfig)
     phrasings: str = "train"
     steps: int = 100_000
     minutes: float = 0.0
@@ -197,6 +220,18 @@ class TrainConfig:
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     tensorboard: bool = False
 
+    def __post_init__(self) -> None:
+        if self.vision.trained and self.mixture is None:
+            raise ConfigError(
+                "vision.trained needs a mixture: training on rendered scenes reads features that were computed once. "
+                "Name one, such as mixture: ../mixtures/scenes.yaml, or leave vision out"
+            )
+        if self.mixture is not None and (self.first_batch is not None or self.grounding_start.steps):
+            raise ConfigError("first_batch and grounding_start are for rendered scenes; leave them out with a mixture")
+        if self.mixture is not None and self.execution.parallel == "fsdp2":
+            # Every process gathers a block's shards as often as the others do; their samples' kinds of answers differ.
+            raise ConfigError("fsdp2 does not train on a mixture; set execution.parallel: ddp")
+
 
 def load_train_config(path: Path) -> TrainConfig:
     """Read a training YAML.
@@ -210,19 +245,43 @@ def load_train_config(path: Path) -> TrainConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping; compare config/training/household-cpu.yaml")
     parts = {
-        "batch": BatchConfig,
         "first_batch": BatchConfig,
         "grounding_start": GroundingStartConfig,
         "loss": LossConfig,
         "optimiser": OptimiserConfig,
         "execution": ExecutionConfig,
+        "vision": VisionConfig,
     }
     held: dict[str, Any] = {
         name: from_mapping(kind, values.pop(name), origin=f"{path}: {name}")
         for name, kind in parts.items()
         if name in values
     }
+    held["batch"] = batch_of(values.pop("batch", {}), values.get("mixture"), f"{path}: batch")
     return from_mapping(TrainConfig, {**values, **held}, origin=str(path))
+
+
+def batch_of(values: Mapping[str, Any], mixture: str | None, origin: str) -> BatchConfig:
+    """What a step holds, from a mapping.
+
+    Args:
+        values: settings of `BatchConfig`; with a mixture, which decides the tasks, `frames` and `low_precision` alone.
+        mixture: the recipe's.
+        origin: named in errors.
+
+    Raises:
+        ConfigError: there is a setting that does not exist or that the mixture decides.
+    """
+    if mixture is None:
+        return from_mapping(BatchConfig, values, origin=origin)
+    decided = sorted(set(values) - {"frames", "low_precision"})
+    if decided:
+        raise ConfigError(
+            f"{origin} has {', '.join(decided)}, but the mixture decides the tasks; leave all but frames and "
+            "low_precision out"
+        )
+    counts = ("referring_maps", "semantic_maps", "boxes", "captions", "grounding")
+    return from_mapping(BatchConfig, {**dict.fromkeys(counts, 0), **values}, origin=origin)
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], *, origin: str) -> T:

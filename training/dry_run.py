@@ -13,12 +13,24 @@ from torch import nn
 
 from instructseq_model.instruction import build_instruction_encoder
 from instructseq_model.model_config import ModelConfig, load_model_config
+from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
-from instructseq_model.vision import build_vision_encoder
+from instructseq_model.vision import VisionEncoder, build_vision_encoder
+from instructseq_model.vocabulary import OutputKind
 from instructseq_model.vqvae import VQVAE
+from instructseq_training.blocks import blocks_of
 from instructseq_training.config import BatchConfig, ExecutionConfig, TrainConfig, load_train_config
-from instructseq_training.flops import BatchShape, largest_shape, training_flops
+from instructseq_training.datasets.mixture import Mixture, load_mixture
+from instructseq_training.flops import (
+    BACKWARD,
+    BatchShape,
+    encoder_flops,
+    largest_shape,
+    mixture_shape,
+    training_flops,
+)
 from instructseq_training.hardware import Gpu, gpu_named
+from instructseq_training.trained_parts import TrainedParts
 
 USED_SHARE = 0.35
 """Share of a GPU's peak that transformers of this size usually reach; the time depends on it in proportion."""
@@ -56,33 +68,50 @@ def run(config: Path, *, gpu: str, gpus: int, console: Console | None = None) ->
     settings = load_train_config(config)
     model_config = load_model_config(config.parent / settings.model)
     device = gpu_named(gpu)
-    plan = plan_run(settings, model_config, gpu=device, gpus=gpus)
+    mixture = None if settings.mixture is None else load_mixture(config.parent / settings.mixture)
+    plan = plan_run(settings, model_config, gpu=device, gpus=gpus, mixture=mixture)
     (console or Console()).print(shown(plan, title=f"{config}, {gpus} x {gpu}", gpu=device))
     return plan
 
 
-def plan_run(settings: TrainConfig, model_config: ModelConfig, *, gpu: Gpu, gpus: int) -> Plan:
-    """The plan of a run on `gpus` GPUs of one kind; nothing is allocated."""
+def plan_run(
+    settings: TrainConfig, model_config: ModelConfig, *, gpu: Gpu, gpus: int, mixture: Mixture | None = None
+) -> Plan:
+    """The plan of a run on `gpus` GPUs of one kind; nothing is allocated.
+
+    Args:
+        settings: the run's.
+        model_config: the model's shape.
+        gpu: which.
+        gpus: how many.
+        mixture: what `settings.mixture` names; None for rendered scenes.
+    """
     sequence = model_config.sequence
     with torch.device("meta"):
         model = SequenceModel(sequence)
+        encoder = build_vision_encoder(model_config.vision_encoder, image_size=model_config.image_size, pretrained=None)
         frozen: dict[str, nn.Module] = {
-            "image encoder": build_vision_encoder(
-                model_config.vision_encoder, image_size=model_config.image_size, pretrained=None
-            ),
             "instruction encoder": build_instruction_encoder(model_config.instruction_encoder, pretrained=None),
             "VQ-VAE": VQVAE(model_config.vqvae),
         }
-    shape = largest_shape(sequence, settings.batch)
+    shape = step_shape(sequence, settings.batch, mixture, frames=settings.batch.frames)
     flops = training_flops(sequence, shape)
+    vision = encoder if settings.vision.trained else None
+    if vision is None:
+        frozen = {"image encoder": encoder, **frozen}
+    else:
+        flops += (1 + BACKWARD) * encoder_flops(vision, images=shape.images)
     seconds = settings.steps * flops / (gpu.flops * gpus * USED_SHARE)
     if settings.minutes:
         seconds = min(seconds, 60 * settings.minutes)
     sizes = {name: parameters(part) for name, part in frozen.items()}
+    # Rendered scenes come as features: the encoder that computed them is gone by then.
+    running = sum(size for name, size in sizes.items() if mixture is not None or name != "image encoder")
+    parts = TrainedParts(model, vision)
     return Plan(
-        trainable=parameters(model),
+        trainable=parameters(parts.as_module()),
         frozen=sizes,
-        memory=memory(model, settings, frozen=sum(sizes.values()) - sizes["image encoder"], gpus=gpus),
+        memory=memory(parts, settings, frozen=running, gpus=gpus, mixture=mixture),
         tokens=shape.tokens(sequence),
         flops=flops,
         steps=settings.steps,
@@ -90,16 +119,31 @@ def plan_run(settings: TrainConfig, model_config: ModelConfig, *, gpu: Gpu, gpus
     )
 
 
-def memory(model: SequenceModel, settings: TrainConfig, *, frozen: int, gpus: int) -> dict[str, float]:
+def step_shape(config: SequenceConfig, batch: BatchConfig, mixture: Mixture | None, *, frames: int) -> BatchShape:
+    """The shape of so many frames of a step."""
+    if mixture is None:
+        return largest_shape(config, batch, frames=frames)
+    shares = dict.fromkeys(OutputKind, 0.0)
+    for component, share in zip(mixture.components, mixture.shares, strict=True):
+        shares[KIND_OF_TASK[component.task]] += share
+    return mixture_shape(config, shares, frames=frames)
+
+
+def memory(
+    parts: TrainedParts, settings: TrainConfig, *, frozen: int, gpus: int, mixture: Mixture | None = None
+) -> dict[str, float]:
     """Bytes that one GPU holds: float32 weights, gradients, AdamW's two moments, the average, activations.
 
     Args:
-        model: its shapes are read; it may be on the meta device.
+        parts: what is trained; shapes are read, it may be on the meta device.
         settings: batch and execution.
         frozen: parameters of the frozen parts that run in training.
         gpus: how many share the work.
+        mixture: what is trained on; None for rendered scenes.
     """
-    count, execution = parameters(model), settings.execution
+    model, vision = parts
+    trained, execution = parts.as_module(), settings.execution
+    count = parameters(trained)
     shards = gpus if execution.parallel == "fsdp2" else 1
     averages = gpus if execution.average == "shards" else 1
     held = {
@@ -110,21 +154,30 @@ def memory(model: SequenceModel, settings: TrainConfig, *, frozen: int, gpus: in
         "frozen parts": 4.0 * frozen,
     }
     if execution.parallel == "fsdp2":
-        blocks = list(model.transformer.blocks)
+        blocks = blocks_of(trained)
         in_blocks = sum(parameters(block) for block in blocks)
         held["gathered weights"] = 4.0 * (count - in_blocks) + 4.0 * in_blocks / len(blocks)
-    held["activations (estimate)"] = max(
-        activation_bytes(model.config, pass_shape(model.config, batch, execution, gpus), execution)
+    shapes = [
+        pass_shape(model.config, batch, execution, gpus, mixture)
         for batch in (settings.batch, settings.first_batch)
         if batch is not None
-    )
+    ]
+    held["activations (estimate)"] = max(activation_bytes(model.config, shape, execution) for shape in shapes)
+    if vision is not None:
+        images = max(shape.images for shape in shapes)
+        held["encoder's activations (estimate)"] = encoder_activation_bytes(vision, images, execution)
     return held
 
 
-def pass_shape(config: SequenceConfig, batch: BatchConfig, execution: ExecutionConfig, gpus: int) -> BatchShape:
-    """The shape of one forward and backward pass on one of so many GPUs."""
+def pass_shape(
+    config: SequenceConfig, batch: BatchConfig, execution: ExecutionConfig, gpus: int, mixture: Mixture | None = None
+) -> BatchShape:
+    """The shape of one forward and backward pass on one of so many GPUs; of a mixture, the one with maps alone."""
     share = -(-batch.frames // gpus)
-    return largest_shape(config, batch, frames=min(share, execution.frames_at_once or share))
+    frames = min(share, execution.frames_at_once or share)
+    if mixture is not None:
+        return mixture_shape(config, {OutputKind.MAP: 1.0}, frames=frames)
+    return largest_shape(config, batch, frames=frames)
 
 
 def activation_bytes(config: SequenceConfig, shape: BatchShape, execution: ExecutionConfig) -> float:
@@ -145,6 +198,15 @@ def activation_bytes(config: SequenceConfig, shape: BatchShape, execution: Execu
         kept = layers * sum(blocks)
     logits = [rows * steps * config.vocabulary.size for rows, steps in shape.outputs.values()] or [0]
     return float(kept + 4 * sum(logits) + 6 * max(logits))
+
+
+def encoder_activation_bytes(encoder: VisionEncoder, images: int, execution: ExecutionConfig) -> float:
+    """An estimate of what an image encoder keeps for its backward pass, in bytes; as `activation_bytes` a block."""
+    width, cells, layers = encoder.network.embed_dim, encoder.grid**2, len(encoder.network.blocks)
+    wide = 1 if execution.precision == "bf16" else 2
+    tokens = images * cells
+    block = wide * tokens * 40.0 * width  # attention is fused: its scores are not kept
+    return layers * 2.0 * wide * tokens * width + block if execution.checkpointing == "blocks" else layers * block
 
 
 def parameters(module: nn.Module) -> int:

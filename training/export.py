@@ -19,11 +19,12 @@ from instructseq_training.config import load_train_config
 from instructseq_training.router_training import ROUTER_EPOCHS, score_router, train_router
 from instructseq_training.states import TENSORS, below, newest_state
 from instructseq_training.train import TOKENIZER
+from instructseq_training.trained_parts import split_weights
 from instructseq_training.trainer import STATE
 
 
 def export(config: Path, *, run: Path, vqvae: Path, out: Path, router_epochs: int = ROUTER_EPOCHS) -> None:
-    """Write the averaged weights of a run as a checkpoint, with a router trained on the spot.
+    """Write the averaged weights of a run as a checkpoint, a trained image encoder's too; its router is trained anew.
 
     Args:
         config: the run's training YAML.
@@ -39,8 +40,8 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path, router_epochs: in
     state = newest_state(run / STATE)
     if state is None:
         raise ConfigError(f"{run} holds no saved state; train first: instructseq train {config}")
-    average = below(load_file(state / TENSORS), "average.")
-    SequenceModel(model_config.sequence).load_state_dict(average)
+    sequence, vision = split_weights(below(load_file(state / TENSORS), "average."))
+    SequenceModel(model_config.sequence).load_state_dict(sequence)
     encoder = build_instruction_encoder(
         model_config.instruction_encoder, pretrained=pretrained_source(model_config.instruction_encoder)
     )
@@ -53,8 +54,9 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path, router_epochs: in
     save_checkpoint(
         out,
         model_config,
-        sequence=average,
+        sequence=sequence,
         vqvae=load_vqvae(vqvae).state_dict(),
         router=router.state_dict(),
         tokenizer=TextTokenizer.load(run / TOKENIZER),
+        vision=vision,
     )

@@ -1,7 +1,7 @@
 """How many floating point operations a step of training takes, from the model's shape alone.
 
 Matrix products only, two operations a multiply-add, as is usual for the share of a device's peak that is used (MFU).
-Attention is counted over whole score matrices. The frozen encoders' work is not counted.
+Attention is counted over whole score matrices. Encoders count only where they are trained.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from instructseq_model.sequence_model import SequenceConfig
+from instructseq_model.vision import VisionEncoder
 from instructseq_model.vocabulary import OutputKind
-from instructseq_training.batches import Batch
+from instructseq_training.batch import Batch
 from instructseq_training.config import BatchConfig
 
 BACKWARD = 2
@@ -44,7 +45,7 @@ def batch_shape(batch: Batch) -> BatchShape:
     """The shape of a batch."""
     rows, length = batch.states.shape[:2]
     outputs = {kind: (held.tokens.shape[0], held.tokens.shape[1]) for kind, held in batch.outputs.items()}
-    return BatchShape(images=len(batch.features), instructions=rows, instruction_length=length, outputs=outputs)
+    return BatchShape(images=len(batch.images), instructions=rows, instruction_length=length, outputs=outputs)
 
 
 def largest_shape(config: SequenceConfig, batch: BatchConfig, *, frames: int | None = None) -> BatchShape:
@@ -63,6 +64,30 @@ def largest_shape(config: SequenceConfig, batch: BatchConfig, *, frames: int | N
         instruction_length=config.max_instruction_tokens,
         outputs={kind: (images * count, config.output_length(kind)) for kind, count in counts.items() if count},
     )
+
+
+def mixture_shape(config: SequenceConfig, shares: Mapping[OutputKind, float], *, frames: int) -> BatchShape:
+    """The shape of so many frames of a mixture, one instruction each: texts and boxes of the greatest length.
+
+    Args:
+        config: the model.
+        shares: of the kinds of answers, summing to 1.
+        frames: how many.
+    """
+    return BatchShape(
+        images=frames,
+        instructions=frames,
+        instruction_length=config.max_instruction_tokens,
+        outputs={kind: (round(frames * share), config.output_length(kind)) for kind, share in shares.items() if share},
+    )
+
+
+def encoder_flops(encoder: VisionEncoder, *, images: int) -> float:
+    """Operations of an image encoder's forward pass, every layer taken to attend to the whole image."""
+    width, cells = encoder.network.embed_dim, encoder.grid**2
+    blocks = len(encoder.network.blocks)
+    embedding = linear(images * cells, 3 * encoder.spec.patch**2, width)
+    return embedding + transformer(blocks, width, tokens=images * cells, seen=cells)
 
 
 def training_flops(config: SequenceConfig, shape: BatchShape) -> float:

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from instructseq_model.decoding import GREEDY, beam_search, decoding_prefix, generate, kind_probabilities
 from instructseq_model.decoding.generate import Group
-from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.label_sets import label_set
 from instructseq_model.maps import class_maps, decode_maps, marked_codes, referring_masks
 from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
 from instructseq_model.reading import MARK_THRESHOLD
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_model.text import TextTokenizer
 from instructseq_model.vocabulary import OutputKind
-from instructseq_model.vqvae import VQVAE
 from instructseq_training.evaluation.boxes import exact_set_accuracy
 from instructseq_training.evaluation.captions import bleu
 from instructseq_training.evaluation.masks import confusion_matrix, mean_iou, overall_iou
@@ -34,22 +30,20 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
+from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What evaluation needs beside the sequence model."""
-
-    instruction_encoder: InstructionEncoder
-    vqvae: VQVAE
-    tokenizer: TextTokenizer
-
-
 @torch.inference_mode()
 def evaluate_frames(
-    model: SequenceModel, parts: Parts, frames: PreparedFrames, phrasings: InstructionSet, *, count: int, seed: int = 0
+    model: SequenceModel,
+    parts: FrozenEncoders,
+    frames: PreparedFrames,
+    phrasings: InstructionSet,
+    *,
+    count: int,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Scores on the first `count` frames, one instruction of each task a frame and two expressions.
 

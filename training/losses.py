@@ -12,8 +12,9 @@ from instructseq_model.decoding.prefix import kind_log_masses
 from instructseq_model.grounding import Grounding
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
+from instructseq_model.vision import VisionEncoder
 from instructseq_model.vocabulary import PAD, OutputKind
-from instructseq_training.batches import Batch, Outputs
+from instructseq_training.batch import Batch, Outputs
 from instructseq_training.config import LossConfig
 from instructseq_training.map_history import MapHistory, hide, replace_drawn
 
@@ -24,15 +25,23 @@ class StepLosses(nn.Module):
     Args:
         model: the sequence model.
         config: smoothing.
+        vision: the image encoder that learns with it; None where batches hold features.
     """
 
-    def __init__(self, model: SequenceModel, config: LossConfig) -> None:
+    def __init__(
+        self,
+        model: SequenceModel,
+        config: LossConfig,
+        *,
+        vision: VisionEncoder | None = None,
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.vision = model, config, vision
 
     def forward(self, batch: Batch, counts: Mapping[str, float], history: MapHistory | None) -> dict[str, Tensor]:
         """`batch_losses` of the model."""
-        return batch_losses(self.model, batch, self.config, counts=counts, history=history)
+        features = batch.images if self.vision is None else self.vision(batch.images.float() / 255)
+        return batch_losses(self.model, batch, self.config, features=features, counts=counts, history=history)
 
 
 def batch_losses(
@@ -40,6 +49,7 @@ def batch_losses(
     batch: Batch,
     config: LossConfig,
     *,
+    features: Tensor | None = None,
     counts: Mapping[str, float] | None = None,
     history: MapHistory | None = None,
 ) -> dict[str, Tensor]:
@@ -49,21 +59,23 @@ def batch_losses(
         model: in training mode, under autocast if wanted.
         batch: one step's work, or a part of it.
         config: smoothing.
+        features: I x P x Dv, of the batch's images; None where the batch holds them.
         counts: what sums are divided by, as `loss_counts` says; of the whole step, where the batch is a part of it: the
             losses of the parts then add up to the step's. None for the batch's own.
         history: how the histories of the R' maps are changed; None leaves them true.
     """
     counts = loss_counts(batch, model.config) if counts is None else counts
-    image = model.encode_image(batch.features)
+    image = model.encode_image(batch.images if features is None else features)
     instruction = model.encode_instruction(image, batch.states, batch.lengths)
     losses: dict[str, Tensor] = {}
     kinds: list[Tensor] = []
     for kind, outputs in batch.outputs.items():
         part = select_rows(instruction, outputs.rows)
+        seen = images_of(image, outputs.rows, instructions=len(batch.states))
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)
         if kind is OutputKind.MAP and history is not None:
-            inputs = map_inputs(model, image, part, inputs, history)
-        logits = model.logits(image, part, inputs, kind)
+            inputs = map_inputs(model, seen, part, inputs, history)
+        logits = model.logits(seen, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing) / counts[kind.value]
         kinds.append(kind_loss(model, logits[:, 0], kind))
     losses["kind"] = torch.cat(kinds).sum() / counts["kind"]
@@ -108,6 +120,17 @@ def loss_counts(batch: Batch, config: SequenceConfig) -> dict[str, float]:
         "dice": float((heat.amax((1, 2)) > 0).sum()) if len(heat) else 0.0,
         "classes": float((batch.classes < classes).sum()),
     }
+
+
+def all_losses(losses: Mapping[str, Tensor], counts: Mapping[str, float]) -> dict[str, float]:
+    """Losses of a part of a step under the names of the whole step's, in one order; 0 for what the part has none of.
+
+    Args:
+        losses: of the part.
+        counts: of the whole step, see `loss_counts`.
+    """
+    names = [name for name in counts if name != "dice" and (name in losses or counts[name] > 0)]
+    return {name: float(losses[name]) if name in losses else 0.0 for name in names}
 
 
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:
@@ -185,6 +208,21 @@ def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
     classes = logits.shape[-1]
     wanted = grounding.tiles(target.where(target < classes, -100))  # I x P x S*S
     return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-100, reduction="sum")
+
+
+def images_of(image: ImagePrefix, rows: Tensor, *, instructions: int) -> ImagePrefix:
+    """The images that some instructions are about, so that equal numbers of them are about each.
+
+    Args:
+        image: I images.
+        rows: R' of the instructions. Of several an image, each image has equally many among them.
+        instructions: R, consecutive ones on an image.
+    """
+    images = len(image.states)
+    if instructions > images or len(rows) == images:
+        return image
+    past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in image.past]
+    return ImagePrefix(image.states[rows], past, None if image.grounding is None else image.grounding.rows(rows))
 
 
 def select_rows(instruction: InstructionPrefix, rows: Tensor) -> InstructionPrefix:

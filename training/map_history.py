@@ -29,8 +29,8 @@ class MapHistory(NamedTuple):
     drawn: Tensor
     chance: Tensor
 
-    def rows(self, chosen: slice) -> MapHistory:
-        """Some maps, as views."""
+    def rows(self, chosen: slice | Tensor) -> MapHistory:
+        """Some maps: a range, or their numbers."""
         return MapHistory(self.hidden[chosen], self.drawn[chosen], self.chance[chosen])
 
     def to(self, device: torch.device) -> MapHistory:

@@ -21,7 +21,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from instructseq_model.errors import ConfigError
-from instructseq_model.transformer import Block
+from instructseq_training.blocks import blocks_of
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for one that evaluates or prepares features."""
@@ -97,7 +97,7 @@ class Processes:
 
     def _shard(self, module: nn.Module) -> None:
         mesh = init_device_mesh(self.device.type, (self.world,))
-        for block in [part for part in module.modules() if isinstance(part, Block)]:
+        for block in blocks_of(module):
             fully_shard(block, mesh=mesh)
         fully_shard(module, mesh=mesh, ignored_params=set(scalars(module)))
         if self.device.type == "cpu":  # gloo sums, but does not average

@@ -25,7 +25,7 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
-from instructseq_training.free_running import Parts
+from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
 
@@ -49,7 +49,13 @@ class Sample:
 
 @torch.inference_mode()
 def sample_answers(
-    model: SequenceModel, parts: Parts, frames: PreparedFrames, phrasings: InstructionSet, *, count: int, seed: int = 0
+    model: SequenceModel,
+    parts: FrozenEncoders,
+    frames: PreparedFrames,
+    phrasings: InstructionSet,
+    *,
+    count: int,
+    seed: int = 0,
 ) -> list[Sample]:
     """Free-running answers on the first `count` frames, one instruction of each task a frame, always the same ones."""
     rng = random.Random(seed)
@@ -87,7 +93,12 @@ def one_of_each(
 
 
 def answer(
-    model: SequenceModel, parts: Parts, prefix: DecodingPrefix, example: Example, frames: PreparedFrames, number: int
+    model: SequenceModel,
+    parts: FrozenEncoders,
+    prefix: DecodingPrefix,
+    example: Example,
+    frames: PreparedFrames,
+    number: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
     """The right picture, the answered one, both S x S x 3 uint8, and the words that belong to them."""
     scene = paint(np.asarray(frames.classes[number]), label_set("household"))

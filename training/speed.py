@@ -23,21 +23,34 @@ from instructseq_model.errors import InstructSeqError
 from instructseq_model.instruction import build_instruction_encoder
 from instructseq_model.model_config import ModelConfig, load_model_config
 from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.vision import VisionEncoder, build_vision_encoder
 from instructseq_model.vqvae import VQVAE
-from instructseq_training.batches import Batcher
-from instructseq_training.config import BatchConfig, TrainConfig, from_mapping, load_train_config
+from instructseq_training.batch import Batches
+from instructseq_training.config import TrainConfig, batch_of, load_train_config
+from instructseq_training.datasets.mixture import Mixture, load_mixture
+from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.hardware import peak_flops
 from instructseq_training.instructions import load_instruction_set
+from instructseq_training.made_up_samples import CAPTIONS, MadeUpSamples
 from instructseq_training.parallel import Processes, join, leave
 from instructseq_training.prepared import PreparedFrames
 from instructseq_training.progress import Meter
+from instructseq_training.rendered_material import RenderedMaterial
+from instructseq_training.sample_batches import FrozenFeatures, SampleBatcher, as_pixels
 from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import Trainer
 
 NAMES = ("mug", "bowl", "laptop", "book", "plate", "lamp")
 
 
-def measure(settings: TrainConfig, model_config: ModelConfig, *, steps: int, processes: Processes) -> dict[str, float]:
+def measure(
+    settings: TrainConfig,
+    model_config: ModelConfig,
+    *,
+    steps: int,
+    processes: Processes,
+    mixture: Mixture | None = None,
+) -> dict[str, float]:
     """Means over some steps, after one that warms up: what `Meter.mean` gives, and the device's peak FLOP/s.
 
     Args:
@@ -45,29 +58,36 @@ def measure(settings: TrainConfig, model_config: ModelConfig, *, steps: int, pro
         model_config: the model; all weights are random.
         steps: how many are measured.
         processes: that train together.
+        mixture: what `settings.mixture` names; None for rendered scenes.
     """
     torch.manual_seed(settings.seed)
-    frames = made_up_frames(model_config, count=max(2, settings.batch.frames))
-    captions = [caption for said in frames.said for caption in said["captions"]]
-    batcher = Batcher(
-        frames=frames,
-        phrasings=load_instruction_set(settings.phrasings),
+    encoder = build_instruction_encoder(model_config.instruction_encoder, pretrained=None)
+    encoders = FrozenEncoders(
         sequence=model_config.sequence,
-        instruction_encoder=build_instruction_encoder(model_config.instruction_encoder, pretrained=None).to(
-            processes.device
-        ),
+        instruction_encoder=encoder.to(processes.device),
         vqvae=VQVAE(model_config.vqvae).to(processes.device).eval().requires_grad_(False),
-        tokenizer=train_tokenizer(captions, size=model_config.text_size),
-        seed=settings.seed,
+        tokenizer=train_tokenizer(CAPTIONS, size=model_config.text_size),
     )
+    batches: Batches
+    vision = None
+    if mixture is None:
+        frames = made_up_frames(model_config, count=max(2, settings.batch.frames))
+        batches = RenderedMaterial(frames, frames, settings).batches(encoders)
+    else:
+        image_encoder = build_vision_encoder(
+            model_config.vision_encoder, image_size=model_config.image_size, pretrained=None
+        ).to(processes.device)
+        vision = image_encoder if settings.vision.trained else None
+        batches = made_up_batches(settings, model_config, mixture, encoders, image_encoder)
     peak = peak_flops(processes.device)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=SequenceModel(model_config.sequence).to(processes.device),
-            batcher=batcher,
+            batches=batches,
+            vision=vision,
             config=replace(settings, first_batch=None, steps=steps + 1),
             out=Path(folder),
-            evaluate=lambda model: {},
+            evaluate=lambda trained: {},
             processes=processes,
         )
         trainer.train_step()
@@ -76,6 +96,25 @@ def measure(settings: TrainConfig, model_config: ModelConfig, *, steps: int, pro
             meter.add(trainer.train_step())
         trainer.source.close()
     return meter.mean() | {"peak": peak}
+
+
+def made_up_batches(
+    settings: TrainConfig,
+    config: ModelConfig,
+    mixture: Mixture,
+    encoders: FrozenEncoders,
+    image_encoder: VisionEncoder,
+) -> SampleBatcher:
+    """Batches of made-up samples of a mixture, with the image encoder frozen or trained as the recipe says."""
+    phrasings = load_instruction_set(settings.phrasings)
+    return SampleBatcher(
+        data=MadeUpSamples(mixture=mixture, phrasings=phrasings, map_side=config.vqvae.resolution),
+        encoders=encoders,
+        image_size=config.image_size,
+        read_images=as_pixels if settings.vision.trained else FrozenFeatures(image_encoder),
+        labels=config.label_sets[0],
+        readers=settings.execution.readers,
+    )
 
 
 def made_up_frames(config: ModelConfig, *, count: int) -> PreparedFrames:
@@ -106,18 +145,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="instructseq_training.speed", description=main.__doc__)
     parser.add_argument("config", type=Path, help="a recipe: config/training/*.yaml")
     parser.add_argument("--steps", type=int, default=5, help="how many steps are measured")
-    parser.add_argument("--batch", default="", help="another batch, as YAML: '{frames: 1, boxes: 2}'")
+    parser.add_argument("--batch", default="", help="another batch, as YAML: '{frames: 1}'")
     given = parser.parse_args()
     try:
         settings = load_train_config(given.config)
         if given.batch:
-            batch = from_mapping(BatchConfig, yaml.safe_load(given.batch), origin="--batch")
-            settings = replace(settings, batch=batch)
+            settings = replace(settings, batch=batch_of(yaml.safe_load(given.batch), settings.mixture, "--batch"))
         if settings.threads:
             torch.set_num_threads(settings.threads)
         model_config = load_model_config(given.config.parent / settings.model)
         processes = join(settings.execution.parallel)
-        found = measure(settings, model_config, steps=given.steps, processes=processes)
+        mixture = None if settings.mixture is None else load_mixture(given.config.parent / settings.mixture)
+        found = measure(settings, model_config, steps=given.steps, processes=processes, mixture=mixture)
         leave()
     except InstructSeqError as error:
         raise SystemExit(str(error)) from None

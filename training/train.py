@@ -1,8 +1,9 @@
-"""Training a model from prepared frames: `run` is one command, resumable at any point."""
+"""Training a model: `run` is one command, resumable at any point."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,41 +15,48 @@ from instructseq_model.model_config import ModelConfig, load_model_config
 from instructseq_model.pretrained import pretrained_source
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
-from instructseq_model.vision import build_vision_encoder
 from instructseq_model.vqvae import VQVAE, load_vqvae
-from instructseq_training.batches import Batcher
 from instructseq_training.config import TrainConfig, load_train_config
-from instructseq_training.free_running import Parts, evaluate_frames
-from instructseq_training.grounding_start import start_grounding
-from instructseq_training.instructions import load_instruction_set
+from instructseq_training.datasets.mixture import load_mixture
+from instructseq_training.frozen_encoders import FrozenEncoders
+from instructseq_training.material import Material
+from instructseq_training.mixture_material import MixtureMaterial, open_encoder, require_datasets
 from instructseq_training.parallel import Processes, join, leave
-from instructseq_training.prepared import FRAMES, PreparedFrames, load_prepared, prepare
-from instructseq_training.samples import sample_answers
+from instructseq_training.rendered_material import RenderedMaterial
 from instructseq_training.states import newest_state
 from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import STATE, Trainer
 from instructseq_training.warm_start import start_from, tokenizer_of_checkpoint
 
 TOKENIZER = "tokenizer.json"
-SAMPLE_FRAMES = 4
-"""Frames of which TensorBoard gets answers."""
 
 
-def run(config: Path, *, scenes: Path, vqvae: Path, out: Path, start: Path | None = None) -> None:
-    """Train the sequence model of a configuration; under torchrun, every process calls this.
+def run(
+    config: Path,
+    *,
+    vqvae: Path,
+    out: Path,
+    scenes: Path | None = None,
+    data: Path | None = None,
+    start: Path | None = None,
+) -> None:
+    """Train the model of a configuration; under torchrun, every process calls this.
 
-    Image features are computed once into `out/prepared`; later calls use them. A run that was stopped goes on where its
-    last state was saved, on any number of processes.
+    A recipe with a mixture learns from `data`, pictures decoded and encoded as they come. Any other learns from
+    `scenes`, whose image features are computed once into `out/prepared`; later calls use them. A run that was stopped
+    goes on where its last state was saved, on any number of processes.
 
     Args:
         config: a file of config/training.
-        scenes: folder of scene shards, splits train and val.
         vqvae: folder of a trained VQ-VAE of the model's shape.
         out: folder of everything the run writes: prepared frames, tokenizer, log, state. All processes must see it.
+        scenes: folder of scene shards, splits train, val and heldout.
+        data: folder of the mixture's datasets, or of their shards.
         start: a checkpoint whose weights and tokenizer the run starts from; None starts from nothing.
 
     Raises:
         ConfigError: a file is missing or does not fit the others.
+        DatasetError: datasets of the mixture are missing or damaged.
     """
     settings = load_train_config(config)
     model_config = load_model_config(config.parent / settings.model)
@@ -57,78 +65,79 @@ def run(config: Path, *, scenes: Path, vqvae: Path, out: Path, start: Path | Non
     processes = join(settings.execution.parallel)
     try:
         with processes.main_first():
-            prepare_splits(scenes, out / "prepared", model_config, processes.device)
-            train_frames, val_frames = (load_prepared(out / "prepared" / split) for split in ("train", "val"))
+            out.mkdir(parents=True, exist_ok=True)
+            material = open_material(config, settings, model_config, processes, scenes=scenes, data=data, out=out)
             if start is not None and not (out / TOKENIZER).is_file():
                 tokenizer_of_checkpoint(start).save(out / TOKENIZER)
-            tokenizer = tokenizer_of(train_frames, model_config, out / TOKENIZER)
-        parts = frozen_parts(model_config, vqvae, tokenizer, processes.device)
+            tokenizer = tokenizer_of(material.captions(), model_config, out / TOKENIZER)
+        encoders = frozen_encoders(model_config, vqvae, tokenizer, processes.device)
         torch.manual_seed(settings.seed)
         model = SequenceModel(model_config.sequence).to(processes.device)
         fresh = newest_state(out / STATE) is None
         processes.wait()  # nobody writes a state before all have looked
         if fresh and processes.main and start is None:
-            fit_start(model, settings, train_frames, parts)
+            material.fit_start(model, encoders)
         elif fresh and processes.main and start is not None:
-            start_from(start, model, parts.vqvae)
-        trainer = build_trainer(model, settings, parts, train_frames, val_frames, out, processes)
+            start_from(start, model, encoders.vqvae, vision=material.vision)
+        trainer = build_trainer(model, settings, encoders, material, out, processes)
         if fresh:
             trainer.save()
         else:
             trainer.resume()
         if processes.main:
             began = "starting" if fresh else "resumed"
-            Console().print(f"{began} at step {trainer.step}, {len(train_frames)} frames, {processes.world} processes")
+            Console().print(*material.messages, sep="\n", markup=False, highlight=False, soft_wrap=True)
+            Console().print(f"{began} at step {trainer.step}, {processes.world} processes")
         trainer.run()
     finally:
         leave()
 
 
-def fit_start(model: SequenceModel, settings: TrainConfig, frames: PreparedFrames, parts: Parts) -> None:
-    """Fit the grounding's start, if the model has a grounding and the recipe a start for it."""
-    if model.grounding is None or not settings.grounding_start.steps:
-        return
-    start_grounding(
-        model.grounding,
-        frames=frames,
-        phrasings=load_instruction_set(settings.phrasings),
-        encoder=parts.instruction_encoder,
-        config=settings.grounding_start,
-        width=model.config.transformer.width,
-        seed=settings.seed,
+def open_material(
+    config: Path,
+    settings: TrainConfig,
+    model_config: ModelConfig,
+    processes: Processes,
+    *,
+    scenes: Path | None,
+    data: Path | None,
+    out: Path,
+) -> Material:
+    """What the recipe learns from.
+
+    Raises:
+        ConfigError: its folder is not given.
+        DatasetError: datasets are missing or damaged.
+    """
+    if settings.mixture is not None:
+        if data is None:
+            raise ConfigError(f"{config} trains on a mixture of datasets; say where they are: --data ROOT")
+        mixture = load_mixture(config.parent / settings.mixture)
+        require_datasets(data, mixture)
+        encoder = open_encoder(model_config, settings, processes.device)
+        return MixtureMaterial(data, mixture, config=model_config, settings=settings, encoder=encoder)
+    if scenes is None:
+        raise ConfigError(
+            f"{config} trains on rendered scenes; say where they are: --scenes DIR (made by instructseq scenes), or "
+            "name a mixture of datasets in the recipe"
+        )
+    return RenderedMaterial.open(
+        scenes, out / "prepared", config=model_config, settings=settings, device=processes.device
     )
 
 
-def prepare_splits(scenes: Path, out: Path, config: ModelConfig, device: torch.device) -> None:
-    """Compute image features of the splits that have none yet."""
-    missing = [split for split in ("val", "heldout", "train") if not (out / split / FRAMES).is_file()]
-    if not missing:
-        return
-    encoder = build_vision_encoder(
-        config.vision_encoder, image_size=config.image_size, pretrained=pretrained_source(config.vision_encoder)
-    )
-    encoder = encoder.to(device, torch.bfloat16).eval().requires_grad_(False)
-    for split in missing:
-        shards = sorted(scenes.glob(f"{split}-*.tar"))
-        if not shards:
-            raise ConfigError(
-                f"{scenes} holds no {split}-*.tar; render them: instructseq scenes {scenes} --split {split}"
-            )
-        prepare(shards, out / split, encoder=encoder, map_side=config.vqvae.resolution)
-
-
-def tokenizer_of(frames: PreparedFrames, config: ModelConfig, file: Path) -> TextTokenizer:
+def tokenizer_of(captions: Iterable[str], config: ModelConfig, file: Path) -> TextTokenizer:
     """The run's caption tokenizer, learned from its training captions the first time."""
     if not file.is_file():
-        train_tokenizer((c for said in frames.said for c in said["captions"]), size=config.text_size).save(file)
+        train_tokenizer(captions, size=config.text_size).save(file)
     tokenizer = TextTokenizer.load(file)
     if tokenizer.size > config.text_size:
         raise ConfigError(f"{file} has {tokenizer.size} ids, the model only {config.text_size}; delete the file")
     return tokenizer
 
 
-def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, device: torch.device) -> Parts:
-    """The parts that training does not change, on the device."""
+def frozen_encoders(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, device: torch.device) -> FrozenEncoders:
+    """The encoders of words and answers, on the device."""
     encoder: InstructionEncoder = build_instruction_encoder(
         config.instruction_encoder, pretrained=pretrained_source(config.instruction_encoder)
     )
@@ -137,7 +146,8 @@ def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, dev
         raise ConfigError(
             f"the VQ-VAE in {vqvae} is {autoencoder.config}, the model wants {config.vqvae}; train it anew"
         )
-    return Parts(
+    return FrozenEncoders(
+        sequence=config.sequence,
         instruction_encoder=encoder.to(device),
         vqvae=autoencoder.to(device).eval().requires_grad_(False),
         tokenizer=tokenizer,
@@ -147,47 +157,43 @@ def frozen_parts(config: ModelConfig, vqvae: Path, tokenizer: TextTokenizer, dev
 def build_trainer(
     model: SequenceModel,
     settings: TrainConfig,
-    parts: Parts,
-    train_frames: PreparedFrames,
-    val_frames: PreparedFrames,
+    encoders: FrozenEncoders,
+    material: Material,
     out: Path,
     processes: Processes,
 ) -> Trainer:
     """Model, data and loop, put together."""
-    batcher = Batcher(
-        frames=train_frames,
-        phrasings=load_instruction_set(settings.phrasings),
-        sequence=model.config,
-        instruction_encoder=parts.instruction_encoder,
-        vqvae=parts.vqvae,
-        tokenizer=parts.tokenizer,
-        seed=settings.seed,
-    )
-    held_out = load_instruction_set("held_out")
     return Trainer(
         model=model,
-        batcher=batcher,
+        batches=material.batches(encoders),
         config=settings,
         out=out,
-        evaluate=lambda scored: evaluate_frames(scored, parts, val_frames, held_out, count=settings.evaluation_frames),
-        sample=lambda shown: sample_answers(shown, parts, val_frames, held_out, count=SAMPLE_FRAMES),
+        evaluate=lambda trained: material.evaluate(trained, encoders),
+        sample=lambda trained: material.sample(trained, encoders),
         processes=processes,
+        vision=material.vision,
     )
 
 
 def main() -> None:
-    """`torchrun --nproc-per-node N -m instructseq_training.train RECIPE --scenes DIR --vqvae DIR --out DIR`."""
+    """`torchrun --nproc-per-node N -m instructseq_training.train RECIPE --data ROOT --vqvae DIR --out DIR`."""
     parser = argparse.ArgumentParser(prog="instructseq_training.train", description=main.__doc__)
     parser.add_argument("config", type=Path, help="a recipe: config/training/*.yaml")
-    parser.add_argument(
-        "--scenes", type=Path, required=True, help="folder of scene shards, splits train, val and heldout"
-    )
+    parser.add_argument("--scenes", type=Path, default=None, help="folder of scene shards, for recipes without mixture")
+    parser.add_argument("--data", type=Path, default=None, help="folder of the datasets, for recipes with a mixture")
     parser.add_argument("--vqvae", type=Path, required=True, help="folder of a trained VQ-VAE")
     parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder that all processes see")
     parser.add_argument("--start", type=Path, default=None, help="a checkpoint to start from")
     given = parser.parse_args()
     try:
-        run(given.config, scenes=given.scenes, vqvae=given.vqvae, out=given.out, start=given.start)
+        run(
+            given.config,
+            vqvae=given.vqvae,
+            out=given.out,
+            scenes=given.scenes,
+            data=given.data,
+            start=given.start,
+        )
     except InstructSeqError as error:
         raise SystemExit(str(error)) from None
 

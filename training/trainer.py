@@ -9,31 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
-from instructseq_training.batches import Batch, Batcher
+from instructseq_model.vision import VisionEncoder
+from instructseq_training.batch import Batch, Batches
 from instructseq_training.blocks import prepare_blocks
-from instructseq_training.config import BatchConfig, OptimiserConfig, TrainConfig
-from instructseq_training.flops import batch_shape, training_flops
+from instructseq_training.config import BatchConfig, TrainConfig
+from instructseq_training.flops import BACKWARD, batch_shape, encoder_flops, training_flops
 from instructseq_training.hardware import peak_flops
-from instructseq_training.losses import StepLosses, loss_counts, weighted
+from instructseq_training.losses import StepLosses, all_losses, loss_counts, weighted
 from instructseq_training.map_history import MapHistory, draw_history
 from instructseq_training.parallel import Processes, clip_gradients, piece
-from instructseq_training.prefetch import BatchSource
+from instructseq_training.prefetch import Prefetch
 from instructseq_training.progress import Journal, Meter
 from instructseq_training.samples import Sample
 from instructseq_training.states import gather_state, newest_state, optimised, restore_state, write_state
+from instructseq_training.trained_parts import VISION, TrainedParts, for_evaluation
 from instructseq_training.weight_average import WeightAverage
 
 LOG = "log.jsonl"
 STATE = "state"
 REPORT_STEPS = 20
 
-Evaluation = Callable[[SequenceModel], dict[str, float]]
-Sampling = Callable[[SequenceModel], list[Sample]]
+Evaluation = Callable[[TrainedParts], dict[str, float]]
+Sampling = Callable[[TrainedParts], list[Sample]]
 
 
 class Trainer:
@@ -41,12 +43,13 @@ class Trainer:
 
     Args:
         model: changed in place; the same in every process.
-        batcher: gives the batch of a step.
+        batches: gives the batch of a step.
         config: the run's settings.
         out: folder of log and state, shared by all processes.
-        evaluate: scores a model by letting it run free; called with the averaged weights, in the main process.
+        evaluate: scores what is trained by letting it run free; called with the averaged weights, in the main process.
         sample: answers to be looked at, for TensorBoard; None for none.
         processes: that train together; None for this one alone, on the CPU.
+        vision: an image encoder that learns with the model, changed in place; None where it is frozen.
 
     Raises:
         ConfigError: a step has too few frames for so many processes.
@@ -56,12 +59,13 @@ class Trainer:
         self,
         *,
         model: SequenceModel,
-        batcher: Batcher,
+        batches: Batches,
         config: TrainConfig,
         out: Path,
         evaluate: Evaluation,
         sample: Sampling | None = None,
         processes: Processes | None = None,
+        vision: VisionEncoder | None = None,
     ) -> None:
         self.model, self.config, self.out, self.evaluate, self.sample = model, config, out, evaluate, sample
         self.processes = processes or Processes()
@@ -69,12 +73,15 @@ class Trainer:
         for batch_config in (config.batch, config.first_batch):
             if batch_config is not None:
                 self.places(batch_config)
-        prepare_blocks(model, config.execution)
-        self.processes.copy_from_main(model)
-        self.module = self.processes.wrap(StepLosses(model, config.loss))
-        self.optimiser = build_optimiser(model, config.optimiser)
-        self.average = WeightAverage(model, layout=config.execution.average, processes=self.processes)
-        self.source = BatchSource(batcher, ahead=config.execution.prefetch)
+        self.vision = vision
+        self.trained = TrainedParts(model, vision).as_module()
+        prepare_blocks(self.trained, config.execution)
+        self.processes.copy_from_main(self.trained)
+        self.module = self.processes.wrap(StepLosses(model, config.loss, vision=vision))
+        self.optimiser = build_optimiser(self.trained, config)
+        self.average = WeightAverage(self.trained, layout=config.execution.average, processes=self.processes)
+        self.batches = batches
+        self.source = Prefetch(batches, ahead=config.execution.prefetch)
         self.step = 0
         self.seconds = 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +91,7 @@ class Trainer:
         folder = newest_state(self.out / STATE)
         if folder is None:
             return False
-        progress = restore_state(folder, self.model, self.optimiser, self.average)
+        progress = restore_state(folder, self.trained, self.optimiser, self.average)
         self.step, self.seconds = int(progress["step"]), float(progress["seconds"])
         return True
 
@@ -162,18 +169,18 @@ class Trainer:
         loaded = time.monotonic()
         rate = learning_rate(self.config, self.step, self.progress)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        losses = self._gradients(parts, places, batch_config)
-        norm = clip_gradients(self.model, self.config.optimiser.clip)
+            group["lr"] = rate * group["share"]
+        losses = self._gradients(parts, batch_config)
+        norm = clip_gradients(self.trained, self.config.optimiser.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         # The average warms up with the run, so that early weights do not linger in a short one.
-        self.average.update(self.model, min(self.config.optimiser.average, (1 + self.step) / (10 + self.step)))
+        self.average.update(self.trained, min(self.config.optimiser.average, (1 + self.step) / (10 + self.step)))
         self.step += 1
-        values = {name: float(value) for name, value in losses.items()}
+        values = dict(losses)
         values["instructions"] = sum(len(part.examples) for part in parts)
-        values["flops"] = sum(training_flops(self.shape, batch_shape(part)) for part in parts)
+        values["flops"] = sum(self._flops(part) for part in parts)
         spent = time.monotonic() - began
         return self.processes.sum(values) | {
             "norm": float(norm),
@@ -182,15 +189,22 @@ class Trainer:
             "wait": loaded - began,
         }
 
-    def _gradients(self, parts: list[Batch], places: list[range], config: BatchConfig) -> dict[str, Tensor]:
+    def _flops(self, part: Batch) -> float:
+        """Operations of the forward and backward pass of a part."""
+        learned = training_flops(self.shape, batch_shape(part))
+        if self.vision is None:
+            return learned
+        return learned + (1 + BACKWARD) * encoder_flops(self.vision, images=len(part.images))
+
+    def _gradients(self, parts: list[Batch], config: BatchConfig) -> dict[str, float]:
         """Forward and backward of this process's parts; returns their losses, which add up to the step's."""
         device = self.processes.device
         counts = self._counts(parts)
         history = self._history(config)
         sums: dict[str, Tensor] = {}
-        self.model.train()
-        for index, (part, place) in enumerate(zip(parts, places, strict=True)):
-            rows = history.rows(slice(config.maps * place.start, config.maps * place.stop)).to(device)
+        self.trained.train()
+        for index, part in enumerate(parts):
+            rows = history.rows(part.map_numbers).to(device)
             with self.processes.accumulating(self.module, last=index == len(parts) - 1):
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.config.execution.precision == "bf16"):
                     losses = self.module(part.to(device), counts, rows)
@@ -200,7 +214,7 @@ class Trainer:
             for name, value in losses.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         self.processes.finish_gradients(self.module)
-        return sums
+        return all_losses(sums, counts)
 
     def _counts(self, parts: list[Batch]) -> dict[str, float]:
         """What the whole step's losses are means over."""
@@ -212,7 +226,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
         length = self.shape.map_grid**2 - 1
         return draw_history(
-            config.frames * config.maps,
+            self.batches.most_maps(config),
             length,
             hide=self.config.loss.corruption,
             draw=self.config.loss.drawn_history,
@@ -224,12 +238,12 @@ class Trainer:
         average = self.average.whole()
         scores: dict[str, float] = {}
         if self.processes.main:
-            model = model_of(self.shape, average)
-            scores = self.evaluate(model)
+            trained = for_evaluation(self.shape, average, self.vision)
+            scores = self.evaluate(trained)
             if journal is not None:
                 journal.write(self._row({f"free_{name}": value for name, value in scores.items()}))
                 if self.sample is not None and self.config.tensorboard:
-                    journal.samples(self.step, self.sample(model))
+                    journal.samples(self.step, self.sample(trained))
         self.processes.wait()
         return scores
 
@@ -239,7 +253,7 @@ class Trainer:
         Raises:
             CheckpointError: it could not be written.
         """
-        tensors = gather_state(self.model, self.optimiser, self.average, self.processes)
+        tensors = gather_state(self.trained, self.optimiser, self.average, self.processes)
         if self.processes.main:
             write_state(self.out / STATE, tensors, {"step": self.step, "seconds": self.seconds})
         self.processes.wait()
@@ -256,25 +270,23 @@ class Trainer:
         return {"step": self.step, "minutes": round(self.seconds / 60, 2)} | dict(values)
 
 
-def build_optimiser(model: SequenceModel, config: OptimiserConfig) -> torch.optim.AdamW:
-    """AdamW with decay on matrices; weights in shards and others go into groups of their own, as it wants them."""
-    parameters = optimised(model)
-    others = [p for p in parameters if p.ndim < 2]
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in others if not isinstance(p, DTensor)], "weight_decay": 0.0},
-        {"params": [p for p in others if isinstance(p, DTensor)], "weight_decay": 0.0},
-    ]
-    filled = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(filled, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+def build_optimiser(trained: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW with decay on matrices; weights in shards and others go into groups of their own, as it wants them.
 
+    A group's `share` is its part of the run's learning rate: 1, but for the image encoder.
 
-def model_of(config: SequenceConfig, weights: Mapping[str, Tensor]) -> SequenceModel:
-    """A model that uses the given tensors as its weights, without a copy; for evaluation."""
-    with torch.device("meta"):
-        model = SequenceModel(config)
-    model.load_state_dict(dict(weights), assign=True)
-    return model.eval().requires_grad_(False)
+    Args:
+        trained: of `TrainedParts.as_module`.
+        config: the run's settings.
+    """
+    of_vision = {id(p) for name, p in trained.named_parameters() if name.startswith(VISION)}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    for parameter in optimised(trained):
+        decay = config.optimiser.weight_decay if parameter.ndim >= 2 else 0.0
+        share = config.vision.learning_rate / config.optimiser.learning_rate if id(parameter) in of_vision else 1.0
+        groups.setdefault((decay, share, isinstance(parameter, DTensor)), []).append(parameter)
+    held = [{"params": params, "weight_decay": decay, "share": share} for (decay, share, _), params in groups.items()]
+    return torch.optim.AdamW(held, lr=config.optimiser.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:

@@ -25,4 +25,4 @@ def test_a_dry_run_tells_parameters_memory_tokens_and_time(runner):
 def test_training_without_data_says_what_makes_them(runner):
     shown = runner.invoke(app, ["train", "model", str(RECIPE)])
     assert shown.exit_code == 2
-    assert "--scenes and --vqvae" in shown.stderr
+    assert "needs --vqvae" in shown.stderr

@@ -146,8 +146,8 @@ def test_damaged_manifest_is_refused(folder: Path, content: str) -> None:
 
 def test_manifest_of_another_format_is_refused(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
-    with pytest.raises(CheckpointError, match=r"format 2, this program reads 1.*update"):
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 3}))
+    with pytest.raises(CheckpointError, match=r"format 3, this program reads 1 and 2.*update"):
         load_checkpoint(folder)
 
 

@@ -10,8 +10,9 @@ import torch
 from instructseq_model.palette import NAMED_COLOURS
 from instructseq_model.perception import Task
 from instructseq_model.vocabulary import END, PAD, OutputKind
-from instructseq_training.batches import Batcher, padded
+from instructseq_training.batches import Batcher
 from instructseq_training.config import BatchConfig
+from instructseq_training.frozen_encoders import padded
 from instructseq_training.prepared import PreparedFrames
 
 CONFIG = BatchConfig(frames=2, referring_maps=2, semantic_maps=1, boxes=3, captions=1, grounding=2, low_precision=False)
@@ -76,7 +77,7 @@ def test_caption_tokens_read_back_as_the_caption(batcher: Batcher) -> None:
     outputs = batch.outputs[OutputKind.TEXT]
     for row, tokens in zip(outputs.rows.tolist(), outputs.tokens.tolist(), strict=True):
         kept = [token - first for token in tokens if token not in (PAD, END)]
-        assert batch.examples[row].caption.startswith(batcher.tokenizer.decode(kept))
+        assert batch.examples[row].caption.startswith(batcher.encoders.tokenizer.decode(kept))
 
 
 def test_a_referring_map_shows_the_targets_in_the_asked_colour(batcher: Batcher, frames: PreparedFrames) -> None:
@@ -90,8 +91,10 @@ def test_a_referring_map_shows_the_targets_in_the_asked_colour(batcher: Batcher,
 
 def test_map_tokens_are_the_vqvae_codes(batcher: Batcher) -> None:
     painted = np.zeros((1, 32, 32, 3), np.uint8)
-    codes = batcher.vqvae.encode(torch.full((1, 3, 32, 32), -1.0)).flatten(1)
-    assert torch.equal(batcher.map_tokens(list(painted)), codes + batcher.sequence.vocabulary.visual_range.start)
+    codes = batcher.encoders.vqvae.encode(torch.full((1, 3, 32, 32), -1.0)).flatten(1)
+    assert torch.equal(
+        batcher.encoders.map_tokens(list(painted)), codes + batcher.sequence.vocabulary.visual_range.start
+    )
 
 
 def test_parts_of_a_step_hold_what_the_whole_step_holds(batcher: Batcher) -> None:
@@ -99,7 +102,7 @@ def test_parts_of_a_step_hold_what_the_whole_step_holds(batcher: Batcher) -> Non
     whole = batcher.batch(4, config)
     parts = batcher.parts(4, config, [range(0, 2), range(2, 5)])
     assert [example for part in parts for example in part.examples] == whole.examples
-    assert torch.equal(torch.cat([part.features for part in parts]), whole.features)
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
     assert torch.equal(torch.cat([part.heat for part in parts]), whole.heat)
     for kind, outputs in whole.outputs.items():
         tokens = [row for part in parts for row in part.outputs[kind].tokens.tolist()]

@@ -7,7 +7,8 @@ import torch
 
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vocabulary import END, PAD, OutputKind
-from instructseq_training.batches import Batcher, Outputs
+from instructseq_training.batch import Outputs
+from instructseq_training.batches import Batcher
 from instructseq_training.config import BatchConfig, LossConfig
 from instructseq_training.losses import (
     batch_losses,
@@ -115,7 +116,7 @@ def test_losses_of_parts_add_up_to_those_of_the_step() -> None:
 def test_a_whole_batch_gives_mean_cross_entropies(batcher: Batcher, model: SequenceModel) -> None:
     batch = batcher.batch(2, CONFIG)
     losses = batch_losses(model, batch, LossConfig(position_smoothing=0.0))
-    image = model.encode_image(batch.features)
+    image = model.encode_image(batch.images)
     instruction = model.encode_instruction(image, batch.states, batch.lengths)
     for kind, outputs in batch.outputs.items():
         inputs = torch.cat([model.begin_tokens(len(outputs.tokens)), outputs.tokens[:, :-1]], 1)

@@ -64,7 +64,7 @@ def test_a_maps_history_is_what_the_model_would_draw_in_drawn_rows_and_true_in_t
     batch = batcher.batch(0, MAPS)
     outputs = batch.outputs[OutputKind.MAP]
     with torch.no_grad():
-        image = whole_model.encode_image(batch.features)
+        image = whole_model.encode_image(batch.images)
         instruction = select_rows(whole_model.encode_instruction(image, batch.states, batch.lengths), outputs.rows)
         rows, length = outputs.tokens.shape
         inputs = torch.cat([whole_model.begin_tokens(rows), outputs.tokens[:, :-1]], 1)

@@ -14,7 +14,6 @@ from instructseq_model.label_sets import label_set
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_training.batches import Batcher
-from instructseq_training.free_running import Parts
 from instructseq_training.instructions import load_instruction_set
 from instructseq_training.prepared import PreparedFrames
 from instructseq_training.samples import Sample, sample_answers, with_boxes
@@ -25,8 +24,7 @@ from instructseq_training.tensorboard_log import TensorBoardLog
 def samples(batcher: Batcher, frames: PreparedFrames) -> list[Sample]:
     torch.manual_seed(0)
     model = SequenceModel(batcher.sequence).eval()
-    parts = Parts(instruction_encoder=batcher.instruction_encoder, vqvae=batcher.vqvae, tokenizer=batcher.tokenizer)
-    return sample_answers(model, parts, frames, load_instruction_set("held_out"), count=2)
+    return sample_answers(model, batcher.encoders, frames, load_instruction_set("held_out"), count=2)
 
 
 def test_there_is_one_answer_of_each_task_a_frame(samples: list[Sample]) -> None:

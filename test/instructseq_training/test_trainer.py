@@ -24,10 +24,10 @@ def trainer(sequence: SequenceConfig, batcher: Batcher, out: Path, *, steps: int
     )
     return Trainer(
         model=SequenceModel(sequence),
-        batcher=batcher,
+        batches=batcher,
         config=config,
         out=out,
-        evaluate=lambda model: {"weights": float(sum(p.abs().sum() for p in model.parameters()))},
+        evaluate=lambda trained: {"weights": float(sum(p.abs().sum() for p in trained.as_module().parameters()))},
     )
 
 

@@ -43,10 +43,10 @@ def tiny_trainer(out: Path, execution: ExecutionConfig, processes: Processes | N
     torch.manual_seed(1)
     return Trainer(
         model=SequenceModel(sequence),
-        batcher=batcher,
+        batches=batcher,
         config=config,
         out=out,
-        evaluate=lambda model: {"weights": float(sum(p.abs().sum() for p in model.parameters()))},
+        evaluate=lambda trained: {"weights": float(sum(p.abs().sum() for p in trained.as_module().parameters()))},
         processes=processes,
     )
 

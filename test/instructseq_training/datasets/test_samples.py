@@ -100,11 +100,11 @@ def test_a_task_without_data_is_refused(root):
 def test_the_batcher_makes_tokens_of_samples_as_of_rendered_frames(root, batcher):
     box = drawn(open_split(root, "refcoco", "val")[0], Task.DETECTION).example
     vocabulary = batcher.sequence.vocabulary
-    tokens = batcher.box_tokens(box)
+    tokens = batcher.encoders.box_tokens(box)
     assert np.allclose(vocabulary.tokens_to_box(tokens[:4]), box.boxes[0], atol=0.02)
     assert tokens[4:] == [END]
     said = drawn(open_split(root, "coco_captions", "val")[0], Task.CAPTION).example
-    words = [token - vocabulary.text_range.start for token in batcher.caption_tokens(said)[:-1]]
-    assert said.caption.startswith(batcher.tokenizer.decode(words))
+    words = [token - vocabulary.text_range.start for token in batcher.encoders.caption_tokens(said)[:-1]]
+    assert said.caption.startswith(batcher.encoders.tokenizer.decode(words))
     painted = drawn(open_split(root, "coco_stuff", "val")[0], Task.SEMANTIC).painted()
-    assert all(token in vocabulary.visual_range for token in batcher.map_tokens([painted])[0].tolist())
+    assert all(token in vocabulary.visual_range for token in batcher.encoders.map_tokens([painted])[0].tolist())

@@ -1,4 +1,4 @@
-"""The coco suite: the paper's public datasets, from a folder that holds them, through readers that join here.
+"""The coco suite: the paper's public datasets, from a folder that holds them as docs/data.md lays it out.
 
 A reader gives one record an image; `LabelledImage` is what a record must have. A dataset becomes part of the suite by
 an entry in `READERS`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -15,19 +16,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from instructseq_model.errors import ConfigError
 from instructseq_model.perception import Task
+from instructseq_training.datasets.record import Record
+from instructseq_training.datasets.table import open_split
 from instructseq_training.evaluation.cases import Case
 from instructseq_training.evaluation.tables.question import MissingDataError, Question
-
-SOURCES: Mapping[str, str] = {
-    "coco_stuff": "COCO 2017 images with stuffthingmaps_trainval2017 (cocodataset.org, github.com/nightrome/cocostuff)",
-    "ade20k": "ADEChallengeData2016 (sceneparsing.csail.mit.edu)",
-    "refcoco": "RefCOCO's refs(unc).p as JSON, instances.json and COCO 2014 images (github.com/lichengunc/refer)",
-    "grefcoco": "gRefCOCO's grefs(unc).json, instances.json and COCO 2014 images (github.com/henghuiding/gRefCOCO)",
-    "coco_captions": "COCO 2014 images and captions, Karpathy's split (cocodataset.org)",
-    "fss1000": "FSS-1000 (github.com/HKUSTCV/FSS-1000)",
-}
-"""What each dataset is and where it comes from."""
 
 
 class Outline(Protocol):
@@ -103,8 +97,34 @@ Reader = Callable[[Path, str], Iterable[LabelledImage]]
 """From the folder of all datasets and a split's name to the images, in a fixed order. Raises an `InstructSeqError` that
 says what is missing."""
 
-READERS: Mapping[str, Reader] = {}
-"""The readers that are joined, by the datasets' names in config/tables."""
+
+def records_of(folder: Path, split: str, *, dataset: str) -> Iterator[Record]:
+    """The images of a split as published, in their order; nothing is left out, as nothing is trained on.
+
+    Args:
+        folder: of all datasets.
+        split: its name.
+        dataset: its name in `datasets.table`.
+
+    Raises:
+        DatasetError: the dataset is not there, or not in its published format; the message says what to fetch.
+    """
+    split_records = open_split(folder, dataset, split)
+    for place in range(len(split_records)):
+        yield split_records[place]
+
+
+READERS: Mapping[str, Reader] = {
+    "coco_stuff": partial(records_of, dataset="coco_stuff"),
+    "ade20k": partial(records_of, dataset="ade20k"),
+    "refcoco": partial(records_of, dataset="refcoco"),
+    "refcoco+": partial(records_of, dataset="refcoco+"),
+    "refcocog": partial(records_of, dataset="refcocog"),
+    "grefcoco": partial(records_of, dataset="grefcoco"),
+    "coco_captions": partial(records_of, dataset="coco_captions"),
+    "fss1000": partial(records_of, dataset="fss-1000"),
+}
+"""How each dataset is read, by its name in config/tables."""
 
 
 class PublicSuite:
@@ -125,11 +145,10 @@ class PublicSuite:
     def cases(self, question: Question, *, frames: int | None) -> Iterator[Case]:
         """See `question.Suite`."""
         if question.dataset not in self.readers:
-            source = SOURCES.get(question.dataset, "a dataset this program does not know")
-            raise MissingDataError(f"{question.dataset} cannot be read from {self.folder}: it needs {source}")
+            raise ConfigError(f"the coco suite has no {question.dataset!r}; it has {', '.join(self.readers)}")
         if not self.folder.is_dir():
             raise MissingDataError(
-                f"there is no folder {self.folder}: make it and put into it {SOURCES.get(question.dataset, '')}"
+                f"there is no folder {self.folder}: make it and unpack the datasets into it as docs/data.md says"
             )
         for record in islice(self.readers[question.dataset](self.folder, question.split), frames):
             yield from cases_of(record, question, random.Random(f"{self.seed} {record.key}"))

@@ -12,9 +12,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from instructseq_model.checkpoint import save_checkpoint
-from instructseq_model.label_sets import LABEL_SET_NAMES
-from instructseq_model.model_config import load_model_config
-from instructseq_model.routing import Router
+from instructseq_model.label_sets import LABEL_SET_NAMES, label_set
+from instructseq_model.model_config import ModelConfig, load_model_config
+from instructseq_model.perception import Task
+from instructseq_model.routing import TASKS, Router
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.text import TextTokenizer
 from instructseq_model.transformer import TransformerConfig
@@ -61,14 +62,34 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model whose answers mean nothing; its frozen encoders are the real ones."""
+    return written(tmp_path_factory.mktemp("checkpoint"), *random_parts("household"))
+
+
+@pytest.fixture(scope="session")
+def all_marking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the public label sets that answers every instruction by marking the whole image."""
+    config, sequence, router = random_parts("coco_stuff", "ade20k")
+    visual = config.sequence.vocabulary.visual_range
+    with torch.no_grad():
+        sequence.head.bias[visual.start : visual.stop] += 1000
+        router.task.bias[TASKS.index(Task.SEGMENTATION)] = 1000
+    return written(tmp_path_factory.mktemp("all_marking"), config, sequence, router)
+
+
+def random_parts(*label_sets: str) -> tuple[ModelConfig, SequenceModel, Router]:
+    """Random weights that take every map of classes for one of the first label set."""
+    household = load_model_config(CONFIG)
+    assert household.grounding is not None
     config = replace(
-        load_model_config(CONFIG),
+        household,
         image_size=56,  # 4 x 4 cells
         transformer=TransformerConfig(layers=1, width=32, heads=2),
         vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
         text_size=len(WORDS),
         position_size=30,
         max_text_tokens=5,
+        label_sets=label_sets,
+        grounding=replace(household.grounding, classes=len(label_set(label_sets[0]).names)),
     )
     torch.manual_seed(6)
     sequence, router = SequenceModel(config.sequence), Router(config.sequence.instruction_width)
@@ -77,8 +98,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for parameter in sequence.transformer.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         router.task.weight.mul_(10)
-        router.label_set.bias[LABEL_SET_NAMES.index("household")] = 100
-    folder = tmp_path_factory.mktemp("checkpoint")
+        router.label_set.bias[LABEL_SET_NAMES.index(label_sets[0])] = 100
+    return config, sequence, router
+
+
+def written(folder: Path, config: ModelConfig, sequence: SequenceModel, router: Router) -> Path:
+    """The parts as a checkpoint, with a VQ-VAE of random weights and a tokenizer of a few words."""
     save_checkpoint(
         folder,
         config,

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from instructseq_model.errors import ConfigError
 from instructseq_model.perception import Task
+from instructseq_training.datasets.errors import DatasetError
 from instructseq_training.evaluation.cases import Case
-from instructseq_training.evaluation.tables.public import PublicSuite
+from instructseq_training.evaluation.tables.public import READERS, PublicSuite
 from instructseq_training.evaluation.tables.question import MissingDataError, Question
 
 
@@ -87,10 +89,12 @@ def test_images_without_map_or_caption_give_none(tmp_path: Path) -> None:
     assert [case.captions for case in ask(tmp_path, Task.CAPTION)] == [("two people",)]
 
 
-def test_what_is_missing_is_named_with_its_source(tmp_path: Path) -> None:
-    suite = PublicSuite(tmp_path, {"refcoco": read})
-    with pytest.raises(MissingDataError, match=r"ade20k cannot be read .* ADEChallengeData2016"):
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    suite = PublicSuite(tmp_path, READERS)
+    with pytest.raises(DatasetError, match=r"ADE20K .* needs ADEChallengeData2016 .* get it from http"):
         next(suite.cases(Question("ade20k", "val", Task.SEMANTIC, "train"), frames=None))
-    suite = PublicSuite(tmp_path / "nowhere", {"refcoco": read})
+    with pytest.raises(ConfigError, match="no 'voc'; it has coco_stuff"):
+        next(suite.cases(Question("voc", "val", Task.SEMANTIC, "train"), frames=None))
+    suite = PublicSuite(tmp_path / "nowhere", READERS)
     with pytest.raises(MissingDataError, match="there is no folder"):
         next(suite.cases(Question("refcoco", "val", Task.CAPTION, "train"), frames=None))

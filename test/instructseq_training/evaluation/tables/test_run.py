@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from instructseq_training.evaluation.tables.household import HouseholdSuite
-from instructseq_training.evaluation.tables.public import PublicSuite
+from instructseq_training.evaluation.tables.public import READERS, PublicSuite
 from instructseq_training.evaluation.tables.run import TableSettings, run
 
 SETTINGS = TableSettings(samples=2)
@@ -77,7 +77,7 @@ def test_a_model_that_is_not_given_is_named_with_its_recipe_and_has_no_number(
 
 
 def test_missing_datasets_are_named_and_have_no_numbers(checkpoint: Path, tmp_path: Path) -> None:
-    run([1], suite=PublicSuite(tmp_path, {}), models={"default": checkpoint}, out=tmp_path, settings=SETTINGS)
+    run([1], suite=PublicSuite(tmp_path, READERS), models={"default": checkpoint}, out=tmp_path, settings=SETTINGS)
     found = rows(tmp_path, 1)
     assert all(row["ours"] is None for row in found)
     assert "ADEChallengeData2016" in next(row["note"] for row in found if row["dataset"] == "ade20k")
