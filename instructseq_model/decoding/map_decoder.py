@@ -64,7 +64,8 @@ class MapDecoder:
             progress: told after every pass; an exception it raises ends the decoding.
         """
         decoder = decoder_of(model)
-        drafter, kind = self._drafter(decoder, streams, samples)
+        recalled = [None if stream is None else self.streams.recall(stream) for stream in streams]
+        drafter, kind = _drafter(decoder, recalled, samples)
         key = (str(prefix.begin.device), prefix.begin.dtype, len(streams) * samples, kind)
         window = self._window or self._chooser.choose(key)
         began = time.perf_counter()
@@ -81,16 +82,16 @@ class MapDecoder:
         )
         self._chooser.record(key, window, time.perf_counter() - began)
         choices = made.tokens - decoder.config.vocabulary.visual_range.start
-        for stream, own in zip(streams, choices.split(samples), strict=True):
+        for stream, own, last in zip(streams, choices.split(samples), recalled, strict=True):
             if stream is not None:
-                self.streams.keep(stream, own)
+                self.streams.keep(stream, own, forwards=made.forwards, drafted=last is not None)
         return made
 
-    def _drafter(self, decoder: Decoder, streams: Sequence[Stream | None], samples: int) -> tuple[Drafter, str]:
-        """The drafter, and what kind it is."""
-        found = [None if stream is None else self.streams.recall(stream) for stream in streams]
-        if all(choices is None for choices in found):
-            return StaleDraft(), "single"
-        unknown = torch.full((samples, decoder.config.output_length(OutputKind.MAP)), UNKNOWN)
-        held: list[Tensor] = [unknown if choices is None else choices.to(unknown.device) for choices in found]
-        return PreviousDraft(torch.cat(held)), "stream"
+
+def _drafter(decoder: Decoder, recalled: Sequence[Tensor | None], samples: int) -> tuple[Drafter, str]:
+    """The drafter of R instructions, and what kind it is, from the choices N x T of the frame before of each."""
+    if all(choices is None for choices in recalled):
+        return StaleDraft(), "single"
+    unknown = torch.full((samples, decoder.config.output_length(OutputKind.MAP)), UNKNOWN)
+    held: list[Tensor] = [unknown if choices is None else choices.to(unknown.device) for choices in recalled]
+    return PreviousDraft(torch.cat(held)), "stream"
