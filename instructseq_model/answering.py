@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from instructseq_model.decoding.beam import Beam, beam_searches
-from instructseq_model.decoding.generate import Generated, Group, generate
+from instructseq_model.decoding.generate import Generated, Meanings, generate
 from instructseq_model.decoding.map_decoder import MapDecoder
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.sampling import Sampling
 from instructseq_model.model import InstructSeq
-from instructseq_model.perception import Task
 from instructseq_model.reading import MARK_THRESHOLD, Request
 from instructseq_model.vocabulary import OutputKind
 
@@ -36,9 +35,10 @@ def decode_tokens(
     sampling = Sampling(temperature=first.temperature)
     samples, seed = first.samples, first.seed
     if first.kind is OutputKind.MAP:
-        group = None
-        if first.task is Task.SEGMENTATION:
-            group = Group(members=model.marked_codes, threshold=MARK_THRESHOLD)
+        if first.label_set is None:
+            meanings = Meanings.marked(model.marked_codes, threshold=MARK_THRESHOLD)
+        else:
+            meanings = Meanings(labels=model.code_classes(first.label_set))
         streams = [request.stream for request in requests]
         made = maps(
             model.sequence,
@@ -47,7 +47,7 @@ def decode_tokens(
             samples=samples,
             seed=seed,
             streams=streams,
-            group=group,
+            meanings=meanings,
             progress=progress,
         )
     else:

@@ -55,14 +55,26 @@ def referring_masks(painted: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return marked
 
 
-@torch.inference_mode()
 def marked_codes(vqvae: VQVAE) -> Tensor:
     """Which codes paint a mark rather than background: bool, one a code, by what each alone paints."""
+    share = referring_masks(_painted_by_codes(vqvae)).mean((1, 2))
+    return torch.from_numpy(share > 0.5)
+
+
+def code_classes(vqvae: VQVAE, label_set: LabelSet) -> Tensor:
+    """The class that each code paints most of, alone: int64 ids, `label_set.unlabelled` for black."""
+    ids = class_maps(_painted_by_codes(vqvae), label_set)
+    classes = label_set.unlabelled + 1
+    return torch.tensor([int(np.bincount(one.ravel(), minlength=classes).argmax()) for one in ids])
+
+
+@torch.inference_mode()
+def _painted_by_codes(vqvae: VQVAE) -> NDArray[np.uint8]:
+    """What each code paints amid its like: codes x patch x patch x 3."""
     patch = vqvae.config.reduction
     codes = torch.arange(vqvae.config.codes, device=vqvae.codebook.device)[:, None].expand(-1, 9)  # 3 x 3 equal codes
     middles = [decode_maps(vqvae, part)[:, patch:-patch, patch:-patch] for part in codes.split(256)]
-    share = referring_masks(np.concatenate(middles)).mean((1, 2))
-    return torch.from_numpy(share > 0.5)
+    return np.concatenate(middles)
 
 
 def class_maps(painted: NDArray[np.uint8], label_set: LabelSet) -> NDArray[np.integer]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from instructseq_model.calibration import Calibration
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
-from instructseq_model.maps import marked_codes
+from instructseq_model.label_sets import LabelSet
+from instructseq_model.maps import code_classes, marked_codes
 from instructseq_model.model_config import ModelConfig
 from instructseq_model.pretrained import pretrained_source
 from instructseq_model.routing import Router
@@ -46,6 +47,7 @@ class InstructSeq(nn.Module):
     ) -> None:
         super().__init__()
         self.calibration = calibration or Calibration()
+        self._code_classes: dict[str, Tensor] = {}
         self.config = config
         self.vision, self.instruction, self.sequence = vision, instruction, sequence
         self.vqvae, self.router, self.tokenizer = vqvae, router, tokenizer
@@ -54,6 +56,12 @@ class InstructSeq(nn.Module):
     def marked_codes(self) -> Tensor:
         """Which visual codes paint a mark; see `maps.marked_codes`."""
         return marked_codes(self.vqvae)
+
+    def code_classes(self, label_set: LabelSet) -> Tensor:
+        """Which class of a label set each visual code paints; see `maps.code_classes`."""
+        if label_set.name not in self._code_classes:
+            self._code_classes[label_set.name] = code_classes(self.vqvae, label_set)
+        return self._code_classes[label_set.name]
 
     @property
     def device(self) -> torch.device:

@@ -149,17 +149,13 @@ class Perceiver:
             prompts = self._prompts(questions)
             requests = [self._request(*pair) for pair in zip(questions, prompts, strict=True)]
             encoded = time.perf_counter() - began
-            sets = [
-                self._label_set(question.label_set, prompt.route) if request.task is Task.SEMANTIC else None
-                for question, prompt, request in zip(questions, prompts, requests, strict=True)
-            ]
             batches: dict[Hashable, list[int]] = {}
             for number, request in enumerate(requests):
                 batches.setdefault(request.batch, []).append(number)
             answers: dict[int, tuple[Perception, dict[str, float]]] = {}
             for numbers in batches.values():
                 steps = None if progress is None else _steps(progress, len(answers), len(numbers), len(questions))
-                answers |= self._answers(numbers, prompts, requests, sets, encoded, steps)
+                answers |= self._answers(numbers, prompts, requests, encoded, steps)
         for _, timings in answers.values():
             timings["total"] = time.perf_counter() - began
         return [answers[number][0] for number in range(len(questions))]
@@ -172,10 +168,12 @@ class Perceiver:
         temperature = question.temperature
         if temperature is None:
             temperature = 0.9 if question.samples > 1 else 0.0
+        task = asked or TASK_OF_KIND.get(kind, prompt.route.map_task)
         request = Request(
             instruction=question.instruction,
             kind=kind,
-            task=asked or TASK_OF_KIND.get(kind, prompt.route.map_task),
+            task=task,
+            label_set=self._label_set(question.label_set, prompt.route) if task is Task.SEMANTIC else None,
             placement=prompt.placement,
             samples=question.samples,
             temperature=temperature,
@@ -191,7 +189,6 @@ class Perceiver:
         numbers: Sequence[int],
         prompts: Sequence[_Prompt],
         requests: Sequence[Request],
-        sets: Sequence[LabelSet | None],
         encoded: float,
         steps: Steps | None,
     ) -> dict[int, tuple[Perception, dict[str, float]]]:
@@ -208,16 +205,14 @@ class Perceiver:
         answers = {}
         for number, tokens in zip(numbers, made, strict=True):
             timings = {"encode": encoded, "decode": decoded}
-            answers[number] = self._read(tokens, requests[number], sets[number], timings), timings
+            answers[number] = self._read(tokens, requests[number], timings), timings
         return answers
 
-    def _read(
-        self, made: Beam | Generated, request: Request, label_set: LabelSet | None, timings: dict[str, float]
-    ) -> Perception:
+    def _read(self, made: Beam | Generated, request: Request, timings: dict[str, float]) -> Perception:
         if isinstance(made, Beam):
             return read_caption(self.model, made, request, timings)
-        if label_set is not None:
-            return read_semantic(self.model, made, request, label_set, timings)
+        if request.label_set is not None:
+            return read_semantic(self.model, made, request, request.label_set, timings)
         read = read_boxes if request.task is Task.DETECTION else read_referring
         return read(self.model, made, request, timings)
 

@@ -37,6 +37,7 @@ class Request:
         kind: the output kind.
         task: what the output means.
         placement: how the source image lies in the model's square.
+        label_set: of a map of classes; None for all else.
         samples: sequences to draw.
         temperature: of sampling.
         seed: of the noise.
@@ -52,6 +53,7 @@ class Request:
     temperature: float
     seed: int
     kind_probabilities: Mapping[str, float]
+    label_set: LabelSet | None = None
     stream: Stream | None = None
 
     @property
@@ -59,7 +61,8 @@ class Request:
         """Requests for which this is equal can be decoded together."""
         if self.kind is OutputKind.TEXT:
             return self.kind
-        return self.kind, self.task is Task.SEGMENTATION, self.samples, self.temperature, self.seed
+        classes = None if self.label_set is None else self.label_set.name
+        return self.kind, classes, self.samples, self.temperature, self.seed
 
 
 def read_semantic(

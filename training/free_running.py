@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from instructseq_model.decoding import GREEDY, beam_search, decoding_prefix, generate, kind_probabilities
-from instructseq_model.decoding.generate import Group
+from instructseq_model.decoding.generate import Meanings
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, decode_maps, marked_codes, referring_masks
+from instructseq_model.maps import class_maps, code_classes, decode_maps, marked_codes, referring_masks
 from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
 from instructseq_model.reading import MARK_THRESHOLD
@@ -59,7 +59,10 @@ def evaluate_frames(
     household = label_set("household")
     confusion = np.zeros((len(household.names), len(household.names) + 1), np.int64)
     right_kind: list[bool] = []
-    marks = Group(members=marked_codes(parts.vqvae), threshold=MARK_THRESHOLD)
+    meanings = {
+        Task.SEGMENTATION: Meanings.marked(marked_codes(parts.vqvae), threshold=MARK_THRESHOLD),
+        Task.SEMANTIC: Meanings(labels=code_classes(parts.vqvae, label_set("household"))),
+    }
     for number in range(min(count, len(frames))):
         said = frames.said[number]
         examples = _examples(said, phrasings, rng, max_targets=model.config.max_boxes)
@@ -83,8 +86,7 @@ def evaluate_frames(
                     )
                 )
                 continue
-            group = marks if example.task is Task.SEGMENTATION else None
-            made = generate(model, rows.row(row), expected, sampling=GREEDY, group=group)
+            made = generate(model, rows.row(row), expected, sampling=GREEDY, meanings=meanings.get(example.task))
             if expected is OutputKind.BOXES:
                 whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
                 boxes.append((np.array(whole, float).reshape(-1, 4), np.array(example.boxes, float).reshape(-1, 4)))

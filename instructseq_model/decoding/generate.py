@@ -26,19 +26,41 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """Choices that mean the same, to be decided on together when the most probable token is taken.
+class Meanings:
+    """What choices mean, several of them the same: codes that paint one class, coordinate bins against END.
 
     Probability spread over many tokens of one meaning loses against a single token of another meaning, though the
-    meaning is more probable: coordinate bins against END, all codes of marked regions against black.
+    meaning is more probable. So where the most probable token is taken, a meaning is decided on first, by the
+    probability of all its tokens; and a token's probability is always that of its meaning.
 
     Attributes:
-        members: C, bool, the choices of the group.
-        threshold: smallest probability with which the group wins, in (0, 1].
+        labels: C, int64, the meaning of each choice, numbered from 0.
+        threshold: smallest probability with which meaning 1 wins, in (0, 1]; None where the most probable meaning wins.
     """
 
-    members: Tensor
-    threshold: float
+    labels: Tensor
+    threshold: float | None = None
+
+    @classmethod
+    def marked(cls, members: Tensor, *, threshold: float) -> Meanings:
+        """Two meanings: the members, C of bool, and the others."""
+        return cls(labels=members.long(), threshold=threshold)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each meaning: ... x C logits to ... x M."""
+        labels = self.labels.to(logits.device)
+        probability = logits.float().softmax(-1)
+        count = max(2, int(self.labels.max()) + 1)
+        masses = torch.zeros(*logits.shape[:-1], count, device=logits.device, dtype=probability.dtype)
+        return masses.index_add_(-1, labels, probability)
+
+    def decide(self, masses: Tensor) -> Tensor:
+        """The meaning that wins: ... x M probabilities to ...."""
+        if self.threshold is None:
+            return masses.argmax(-1)
+        others = masses.clone()
+        others[..., 1] = -1.0
+        return torch.where(masses[..., 1] >= self.threshold, 1, others.argmax(-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +69,13 @@ class Draw:
 
     Attributes:
         sampling: temperature and restriction.
-        group: choices decided on together at temperature 0; None for none.
+        meanings: of the choices; None where each means something else.
         seed: of the noise.
         samples: B, int64, the sample numbers of the sequences, which their noise depends on.
     """
 
     sampling: Sampling
-    group: Group | None
+    meanings: Meanings | None
     seed: int
     samples: Tensor
 
@@ -65,14 +87,18 @@ class Draw:
             steps: B x K output steps.
 
         Returns:
-            Choices, and their probabilities under the model itself: temperature 1, nothing cut; each B x K.
+            Choices, and the probabilities of what they mean under the model itself: temperature 1, nothing cut; each
+            B x K.
         """
-        if self.sampling.temperature > 0:
-            return choose(logits, self.noise(steps, logits.shape[-1]), self.sampling)
-        if self.group is None:
-            return choose(logits, None, self.sampling)
-        picked, _ = choose(decide_group(logits, self.group), None, self.sampling)
-        return picked, logits.float().softmax(-1).gather(-1, picked[..., None])[..., 0]
+        noise = self.noise(steps, logits.shape[-1]) if self.sampling.temperature > 0 else None
+        if self.meanings is None:
+            return choose(logits, noise, self.sampling)
+        labels, masses = self.meanings.labels.to(logits.device), self.meanings.probabilities(logits)
+        if noise is None:
+            won = self.meanings.decide(masses)  # B x K
+            logits = logits.masked_fill(labels != won[..., None], float("-inf"))
+        picked, _ = choose(logits, noise, self.sampling)
+        return picked, masses.gather(-1, labels[picked][..., None])[..., 0]
 
     def noise(self, steps: Tensor, size: int) -> Tensor:
         """What is added to `size` logits over temperature at B x K steps: B x K x size."""
@@ -89,8 +115,8 @@ class Generated:
 
     Attributes:
         tokens: B x T vocabulary ids; after END all PAD.
-        probabilities: B x T, of each token under the model at temperature 1 within its range; 1 after END. Of a
-            coordinate, that it lies within `NEAR_BINS` bins of the one drawn.
+        probabilities: B x T, of what each token means, under the model at temperature 1 within its range; 1 after END.
+            Of a coordinate, that it lies within `NEAR_BINS` bins of the one drawn.
         lengths: B, tokens before END.
         forwards: how often the decoder was run, of all rows together.
     """
@@ -111,7 +137,7 @@ def generate(
     samples: int = 1,
     seed: int = 0,
     first_sample: int = 0,
-    group: Group | None = None,
+    meanings: Meanings | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Generated:
@@ -127,7 +153,7 @@ def generate(
         samples: sequences per instruction, N.
         seed: of the noise.
         first_sample: number of the first sample drawn.
-        group: choices decided on together at temperature 0; None means END for boxes, and none for maps.
+        meanings: of the choices; None means END and all else for boxes, and one of its own for each code of maps.
         limit: stop after so many tokens, finished or not; None decodes whole outputs.
         progress: told after every step; an exception it raises ends the decoding.
 
@@ -138,13 +164,13 @@ def generate(
         raise ConfigError(f"samples and limit must be at least 1, got {samples} and {limit}")
     decoder = decoder_of(model)
     choices = token_range(decoder.config, kind)
-    if group is None and choices.kind is OutputKind.BOXES:
-        group = Group(members=torch.arange(choices.size) == len(choices.ids), threshold=0.5)
+    if meanings is None and choices.kind is OutputKind.BOXES:
+        meanings = Meanings.marked(torch.arange(choices.size) == len(choices.ids), threshold=0.5)
     longest = decoder.config.output_length(kind)
     limit = longest if limit is None else min(limit, longest)
     steps = decoder.begin(prefix, kind, samples=samples, length=limit - 1)
     device = prefix.begin.device
-    draw = Draw(sampling=sampling, group=group, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
+    draw = Draw(sampling=sampling, meanings=meanings, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
     tokens = torch.full((steps.rows, limit), PAD, device=device)
     probabilities = torch.ones(steps.rows, limit, device=device)
     running = torch.ones(steps.rows, dtype=torch.bool, device=device)
@@ -174,14 +200,6 @@ def sample_numbers(prefix: DecodingPrefix, samples: int, first_sample: int) -> T
     """Numbers of the samples of R * samples sequences, those of one instruction consecutive."""
     numbers = torch.arange(first_sample, first_sample + samples, device=prefix.begin.device)
     return numbers.repeat(prefix.begin.shape[0])
-
-
-def decide_group(logits: Tensor, group: Group) -> Tensor:
-    """Leave open only the group or only the rest, by their probabilities as wholes: ... x C in and out."""
-    members = group.members.to(logits.device)
-    inside = logits.masked_fill(~members, float("-inf")).logsumexp(-1)  # ...
-    wins = (inside - logits.logsumexp(-1)).exp() >= group.threshold
-    return logits.masked_fill(wins[..., None] != members, float("-inf"))
 
 
 def near_probability(logits: Tensor, picked: Tensor, *, bins: int) -> Tensor:

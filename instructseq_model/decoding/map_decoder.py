@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from instructseq_model.decoding.drafts import UNKNOWN, Drafter, PreviousDraft, StaleDraft
-from instructseq_model.decoding.generate import Generated, Group, Progress
+from instructseq_model.decoding.generate import Generated, Meanings, Progress
 from instructseq_model.decoding.parallel import generate_maps
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.sampling import Sampling
@@ -48,7 +48,7 @@ class MapDecoder:
         samples: int,
         seed: int,
         streams: Sequence[Stream | None],
-        group: Group | None = None,
+        meanings: Meanings | None = None,
         progress: Progress | None = None,
     ) -> Generated:
         """Draw `samples` maps for each of R instructions.
@@ -60,7 +60,7 @@ class MapDecoder:
             samples: maps per instruction, N.
             seed: of the noise.
             streams: R, the stream each instruction belongs to; None for single frames.
-            group: choices decided on together at temperature 0; None for none.
+            meanings: of the codes; None where each means something else.
             progress: told after every pass; an exception it raises ends the decoding.
         """
         decoder = decoder_of(model)
@@ -75,7 +75,7 @@ class MapDecoder:
             sampling=sampling,
             samples=samples,
             seed=seed,
-            group=group,
+            meanings=meanings,
             window=window,
             drafter=drafter,
             progress=progress,

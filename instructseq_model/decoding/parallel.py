@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from instructseq_model.decoding.drafts import Drafter, Drawing, StaleDraft
-from instructseq_model.decoding.generate import Draw, Generated, Group, Progress, sample_numbers
+from instructseq_model.decoding.generate import Draw, Generated, Meanings, Progress, sample_numbers
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.sampling import Sampling
 from instructseq_model.decoding.steps import Decoder, DecoderSteps
@@ -38,7 +38,7 @@ def generate_maps(
     samples: int = 1,
     seed: int = 0,
     first_sample: int = 0,
-    group: Group | None = None,
+    meanings: Meanings | None = None,
     window: int = DEFAULT_WINDOW,
     drafter: Drafter | None = None,
     progress: Progress | None = None,
@@ -55,7 +55,7 @@ def generate_maps(
         samples: maps per instruction, N.
         seed: of the noise.
         first_sample: number of the first sample drawn.
-        group: choices decided on together at temperature 0; None for none.
+        meanings: of the codes; None where each means something else.
         window: tokens a pass checks, at least 1; it decides speed alone.
         drafter: makes the guesses; None for `StaleDraft`. It decides speed alone.
         progress: told after every pass how many tokens the slowest map has; an exception it raises ends the decoding.
@@ -70,7 +70,7 @@ def generate_maps(
     length = decoder.config.output_length(OutputKind.MAP)
     window = min(window, length - 1)
     drafter = drafter or StaleDraft()
-    draw = Draw(sampling=sampling, group=group, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
+    draw = Draw(sampling=sampling, meanings=meanings, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
     guesses, forwards = drafter.begin(Drawing(decoder, prefix, samples, draw, window))
     steps = decoder.begin(prefix, OutputKind.MAP, samples=samples, length=length - 1)
     maps = _Maps(steps, guesses, draw=draw, samples=samples, choices=choices)

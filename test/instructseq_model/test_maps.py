@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, decode_maps, encode_maps, marked_codes, referring_masks
+from instructseq_model.maps import class_maps, code_classes, decode_maps, encode_maps, marked_codes, referring_masks
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.vqvae import VQVAE, VQVAEConfig
 
@@ -46,3 +46,15 @@ def test_a_code_is_marked_if_what_it_paints_alone_is() -> None:
         middle = decode_maps(vqvae, torch.full((1, 9), code))[:, 8:16, 8:16]
         expected.append(bool(referring_masks(middle).mean() > 0.5))
     assert marked_codes(vqvae).tolist() == expected
+
+
+def test_a_codes_class_is_the_one_it_paints_most_of() -> None:
+    torch.manual_seed(1)
+    household = label_set("household")
+    vqvae = VQVAE(VQVAEConfig(resolution=32, channels=4, multipliers=(1, 2), blocks=1, codes=8, patch=4)).eval()
+    expected = []
+    for code in range(8):
+        middle = decode_maps(vqvae, torch.full((1, 9), code))[:, 8:16, 8:16]
+        ids, counts = np.unique(class_maps(middle, household), return_counts=True)
+        expected.append(int(ids[counts.argmax()]))
+    assert code_classes(vqvae, household).tolist() == expected

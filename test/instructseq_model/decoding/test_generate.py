@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from instructseq_model.decoding import GREEDY, Sampling, generate, kind_probabilities
-from instructseq_model.decoding.generate import Group, decide_group, near_probability
+from instructseq_model.decoding.generate import Draw, Meanings, near_probability
 from instructseq_model.errors import ConfigError
 from instructseq_model.vocabulary import BEGIN, END, PAD, OutputKind
 
@@ -127,19 +127,46 @@ def test_coordinate_probability_adds_up_the_bins_nearby() -> None:
     assert found.tolist() == pytest.approx([14 / 41, 1 / 41], abs=1e-6)  # bins 0 to 13; END alone
 
 
-def test_a_group_wins_by_its_probability_as_a_whole() -> None:
-    probabilities = torch.tensor([[0.4, 0.2, 0.2, 0.2], [0.7, 0.1, 0.1, 0.1]])
-    members = torch.tensor([False, True, True, True])
-    decided = decide_group(probabilities.log(), Group(members=members, threshold=0.5))
-    assert decided.isfinite().tolist() == [[False, True, True, True], [True, False, False, False]]
-    low = decide_group(probabilities.log(), Group(members=members, threshold=0.25))
-    assert low.isfinite().tolist() == [[False, True, True, True]] * 2
+PROBABILITIES = torch.tensor([[0.4, 0.2, 0.2, 0.2], [0.7, 0.1, 0.1, 0.1], [0.15, 0.25, 0.3, 0.3]])
+
+
+def drawn(meanings: Meanings, logits: torch.Tensor, temperature: float = 0.0) -> tuple[list[int], list[float]]:
+    draw = Draw(
+        sampling=Sampling(temperature=temperature), meanings=meanings, seed=0, samples=torch.arange(len(logits))
+    )
+    picked, probability = draw(logits[:, None], torch.zeros(len(logits), 1, dtype=torch.long))
+    return picked[:, 0].tolist(), probability[:, 0].tolist()
+
+
+def test_the_most_probable_meaning_wins_and_its_probability_is_that_of_all_its_tokens() -> None:
+    picked, probability = drawn(Meanings(labels=torch.tensor([0, 1, 1, 2])), PROBABILITIES.log())
+    assert picked == [0, 0, 2]  # 0.4 against 0.4 and 0.2: the first; 0.7; 0.25 + 0.3 beats 0.3
+    assert probability == pytest.approx([0.4, 0.7, 0.55])
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, [1, 0, 2]), (0.25, [1, 1, 2]), (0.7, [0, 0, 2])])
+def test_marks_win_from_their_threshold_on(threshold: float, expected: list[int]) -> None:
+    meanings = Meanings.marked(torch.tensor([False, True, True, True]), threshold=threshold)
+    picked, probability = drawn(meanings, PROBABILITIES.log())
+    assert picked == expected
+    marks = [0.6, 0.3, 0.85]
+    assert probability == pytest.approx([m if p else 1 - m for m, p in zip(marks, picked, strict=True)])
 
 
 def test_a_forbidden_member_leaves_the_rest_open() -> None:
     logits = torch.tensor([[0.0, 1.0, float("-inf")]])
-    decided = decide_group(logits, Group(members=torch.tensor([False, False, True]), threshold=0.5))
-    assert torch.equal(decided, logits)
+    meanings = Meanings.marked(torch.tensor([False, False, True]), threshold=0.5)
+    assert drawn(meanings, logits) == ([1], [pytest.approx(1.0)])
+
+
+def test_sampling_draws_tokens_as_ever_and_tells_the_probability_of_what_they_mean() -> None:
+    logits = PROBABILITIES.log()
+    meanings = Meanings(labels=torch.tensor([0, 1, 1, 2]))
+    plain, _ = drawn(Meanings(labels=torch.arange(4)), logits, temperature=1.0)
+    picked, probability = drawn(meanings, logits, temperature=1.0)
+    assert picked == plain
+    masses = meanings.probabilities(logits)
+    assert probability == pytest.approx([float(m[meanings.labels[p]]) for m, p in zip(masses, picked, strict=True)])
 
 
 def test_greedy_end_keeps_the_probability_that_the_model_gave_it(make_scene: Callable[..., Any]) -> None:

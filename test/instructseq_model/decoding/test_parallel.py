@@ -13,7 +13,7 @@ from torch import Tensor
 
 from instructseq_model.decoding import GREEDY, DecodingPrefix, Generated, Sampling, decoding_prefix, generate
 from instructseq_model.decoding.drafts import DRAFTS, Drafter, Drawing, PreviousDraft, StaleDraft
-from instructseq_model.decoding.generate import Group
+from instructseq_model.decoding.generate import Meanings
 from instructseq_model.decoding.parallel import generate_maps
 from instructseq_model.errors import ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
@@ -74,10 +74,10 @@ samplings = st.builds(
     top_k=st.sampled_from([None, 1, 3]),
     top_p=st.sampled_from([None, 0.5, 0.9]),
 )
-groups = st.none() | st.builds(
-    lambda members, threshold: Group(members=torch.tensor(members), threshold=threshold),
-    st.lists(st.booleans(), min_size=CODES, max_size=CODES),
-    st.sampled_from([0.15, 0.5]),
+kinds_of_meanings = st.none() | st.builds(
+    lambda labels, threshold: Meanings(labels=torch.tensor(labels), threshold=threshold),
+    st.lists(st.integers(0, 2), min_size=CODES, max_size=CODES),
+    st.sampled_from([None, 0.15, 0.5]),
 )
 
 
@@ -88,7 +88,7 @@ groups = st.none() | st.builds(
     sampling=samplings,
     samples=st.integers(1, 4),
     first_sample=st.integers(0, 3),
-    group=groups,
+    meanings=kinds_of_meanings,
     window=st.integers(1, 30),
     draft=st.sampled_from([*DRAFTS.values(), RandomDraft]),
 )
@@ -98,7 +98,7 @@ def test_maps_are_those_of_token_by_token_decoding(
     sampling: Sampling,
     samples: int,
     first_sample: int,
-    group: Group | None,
+    meanings: Meanings | None,
     window: int,
     draft: type[StaleDraft],
 ) -> None:
@@ -108,7 +108,7 @@ def test_maps_are_those_of_token_by_token_decoding(
         "samples": samples,
         "seed": seed,
         "first_sample": first_sample,
-        "group": group,
+        "meanings": meanings,
     }
     expected = generate(model, prefix, OutputKind.MAP, **how)
     found = generate_maps(model, prefix, window=window, drafter=draft(), **how)
