@@ -127,10 +127,10 @@ def test_confidence_and_scores_go_through_the_calibration_of_their_kind(monkeypa
     model: Any = SimpleNamespace(**{**vars(MODEL), "calibration": calibration})
     painted = np.zeros((1, 8, 8, 3), np.uint8)
     painted[0, 4:, 4:] = NAMED_COLOURS["green"]
-    maps(monkeypatch, painted, [[0.4] * 4])
-    mask = read_referring(model, None, request(Task.SEGMENTATION, stretch((8, 8), 8), 1), {})  # type: ignore[arg-type]
+    made = maps(monkeypatch, painted, [[0.4] * 4])
+    mask = read_referring(model, made, request(Task.SEGMENTATION, stretch((8, 8), 8), 1), {})
     assert mask.confidence == pytest.approx(np.full((8, 8), 0.2))
     assert (mask.score, mask.boxes[0].score) == (pytest.approx(0.04), pytest.approx(0.04))
-    answers(monkeypatch, [bins(10, 40, 29, 59)], [[0.5] * 5])
-    boxes = read_boxes(model, None, request(Task.DETECTION, stretch((100, 100), 100), 1), {})  # type: ignore[arg-type]
+    made = answers([bins(10, 40, 29, 59)], [[0.5] * 5])
+    boxes = read_boxes(model, made, request(Task.DETECTION, stretch((100, 100), 100), 1), {})
     assert (boxes.score, boxes.boxes[0].score) == (pytest.approx(0.05), pytest.approx(0.05))
