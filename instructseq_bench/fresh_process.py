@@ -1,0 +1,45 @@
+"""A fresh process that loads a model and answers: says when it is ready, and what memory it takes.
+
+`python -m instructseq_bench.fresh_process BACKEND FOLDER DEVICE THREADS SAMPLES...` prints one line of JSON when the
+model is loaded, and one for each number of samples when its first map of so many samples is there.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+
+def main(arguments: list[str]) -> None:
+    """Load, say so, and answer once for each number of samples."""
+    began = time.perf_counter()
+    backend, folder, device, threads, *samples = arguments
+    import numpy as np
+
+    from instructseq_bench.backends import BACKENDS
+
+    imported = time.perf_counter()
+    perceiver = BACKENDS[backend](Path(folder), device, int(threads) or None)
+    loaded = time.perf_counter()
+    _say(stage="ready", import_s=imported - began, load_s=loaded - imported, device=device)
+    random = np.random.default_rng(0)
+    for count in samples:
+        image = random.integers(0, 256, (480, 640, 3), dtype=np.uint8)
+        perceiver(image, "segment everything", task="semantic", samples=int(count))
+        _say(stage=count, device=device)
+
+
+def _say(*, stage: str, device: str, **values: float) -> None:
+    mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if device.startswith("cuda"):
+        import torch
+
+        values["device_mib"] = torch.cuda.max_memory_allocated(device) / 2**20
+    print(json.dumps({"stage": stage, "mib": mebibytes, **values}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

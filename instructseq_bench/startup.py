@@ -1,0 +1,90 @@
+"""Start-up of a fresh process, and the memory that it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from instructseq_bench.aims import judged
+from instructseq_bench.backends import backend_folders
+from instructseq_bench.measuring import interleave
+from instructseq_bench.rows import Row, measured_row
+from instructseq_bench.setting import Setting
+from instructseq_model.errors import InstructSeqError
+
+READY = "ready"
+Told = dict[str, dict[str, float]]
+"""By stage: seconds since the start, and what the process said of itself."""
+
+
+def measure_startup(setting: Setting) -> Iterator[Row]:
+    """Rows of start-up time and memory."""
+    folders = backend_folders(setting)
+    told: dict[str, list[Told]] = defaultdict(list)
+
+    def start(name: str, folder: Path) -> float:
+        told[name].append(fresh_process(name, folder, setting))
+        return told[name][-1][READY]["seconds"]
+
+    candidates = {name: lambda _, name=name, folder=folder: start(name, folder) for name, folder in folders.items()}
+    budget = setting.budget(10, most=setting.preset.starts)
+    series = interleave(candidates, budget, warm_ups=0)
+    for name in folders:
+        ready = told[name][len(told[name]) // 2][READY]
+        stages = f"imports {ready['import_s']:.1f} s, loading {ready['load_s']:.1f} s, the rest is Python's own start"
+        yield judged(
+            measured_row(f"startup/{name}/ready", "s", series[name], notes="a process until the model is loaded"),
+            device=setting.device,
+            why=lambda stages=stages: stages,
+        ).noted(stages)
+        yield from _memory_rows(name, told[name])
+
+
+def _memory_rows(name: str, runs: list[Told]) -> Iterator[Row]:
+    first = next(stage for stage in runs[0] if stage != READY)
+    seconds = [run[first]["seconds"] for run in runs]
+    yield measured_row(f"startup/{name}/first map", "s", seconds, notes=f"semantic map of {first} samples at 640x480")
+    for stage in runs[0]:
+        where = f"startup/{name}/memory {'loaded' if stage == READY else f'N={stage}'}"
+        yield measured_row(where, "MiB", [run[stage]["mib"] for run in runs], notes="peak of the process")
+        if "device_mib" in runs[0][stage]:
+            yield measured_row(f"{where} on the device", "MiB", [run[stage]["device_mib"] for run in runs])
+
+
+def fresh_process(backend: str, folder: Path, setting: Setting) -> Told:
+    """Start one and listen to it to its end.
+
+    Raises:
+        InstructSeqError: it failed.
+    """
+    command = [sys.executable, "-m", "instructseq_bench.fresh_process", backend, str(folder), setting.device]
+    command += [str(setting.threads or 0), *(str(samples) for samples in setting.preset.task_samples)]
+    log = setting.out / f"fresh-{backend}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    told: Told = {}
+    began = time.perf_counter()
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, "PYTHONPATH": python_path()}
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            values = json.loads(line)
+            told[values.pop("stage")] = {"seconds": time.perf_counter() - began, **values}
+    if process.returncode or READY not in told:
+        raise InstructSeqError(f"a fresh process with {backend} failed: see {log}")
+    return told
+
+
+def python_path() -> str:
+    """For processes that this one starts: where these modules lie, then what is set."""
+    root = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
