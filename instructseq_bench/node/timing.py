@@ -58,6 +58,6 @@ def timing(played: Played) -> Timing:
         most=float(latencies.max()) if found else nothing,
         jitter=float(changes.mean()) if len(changes) else nothing,
         sent_rate=(len(sendings) - 1) / lasted if lasted > 0 else 0.0,
-        missed=1 - len(played.arrived) / len(played.sent) if played.sent else 0.0,
+        missed=(len(played.sent) - len(played.arrived)) / len(played.sent) if played.sent else 0.0,
         frames=len(played.sent),
     )

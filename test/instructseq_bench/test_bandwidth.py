@@ -16,7 +16,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 def test_a_step_of_the_papers_model_reads_layers_head_and_prefix() -> None:
     config = load_model_config(CONFIG / "large.yaml").sequence
     without = bytes_a_step(config, prefix=0, samples=1, tokens=0, itemsize=2)
-    assert without == 302_000_000 + 34_000_000 or without == pytest.approx(302e6 + 33.6e6, rel=1e-3)
+    assert without == pytest.approx(302e6 + 33.6e6, rel=1e-3)
     shared = bytes_a_step(config, prefix=1056, samples=10, tokens=0, itemsize=2) - without
     assert shared == pytest.approx(52e6, rel=0.01)
     copied = bytes_a_step(config, prefix=1056, samples=10, tokens=0, itemsize=2, copies=10) - without

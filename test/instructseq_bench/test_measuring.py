@@ -32,7 +32,7 @@ class MadeUpTime:
 def test_candidates_take_turns_and_the_order_turns_round() -> None:
     time = MadeUpTime()
     candidates = {name: time.candidate(name, 1.0) for name in "abc"}
-    interleave(candidates, Budget(seconds=100, most=2), warm_ups=1, clock=time)
+    interleave(candidates, Budget(seconds=100, least=1, most=2), warm_ups=1, clock=time)
     assert time.order == [
         *(("a", 0), ("b", 0), ("c", 0)),
         *(("c", 1), ("b", 1), ("a", 1)),

@@ -23,6 +23,11 @@ def test_latencies_jitter_and_misses_are_those_counted_by_hand() -> None:
     assert found.frames == 5
 
 
+def test_one_frame_of_twenty_is_five_percent_to_the_last_bit() -> None:
+    sent = {number: number / 10 for number in range(20)}
+    assert timing(Played(sent=sent, arrived={number: sent[number] for number in range(19)})).missed == 0.05
+
+
 def test_without_answers_all_is_missed_and_nothing_is_made_up() -> None:
     found = timing(Played(sent={0: 0.0, 1: 1.0}, arrived={}))
     assert found.missed == 1
