@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,12 @@ def measure_growth(setting: Setting) -> Iterator[Row]:
 
 
 def _samples(setting: Setting, perceiver: Perceiver, clip: Clip) -> Iterator[Row]:
-    def answer(number: int, samples: int) -> None:
-        frame = clip.frames[number % len(clip.frames)]
+    def answer(samples: int, number: int) -> None:
+        frame = clip.new_frame(number, samples)
         perceiver(frame, clip.instructions[TASK], task=TASK, samples=samples, temperature=TEMPERATURE)
 
     counts = setting.preset.growing_samples
-    series = _measured(setting, {f"{count}": (lambda number, count=count: answer(number, count)) for count in counts})
+    series = _measured(setting, {f"{count}": partial(answer, count) for count in counts})
     yield from _rows("samples N=", series, [float(count) for count in counts])
 
 
@@ -49,29 +50,28 @@ def _sizes(setting: Setting, perceiver: Perceiver, clip: Clip) -> Iterator[Row]:
     widths = setting.preset.growing_sizes
     frames = {width: [_resized(frame, width) for frame in clip.frames[:3]] for width in widths}
 
-    def answer(number: int, width: int) -> None:
+    def answer(width: int, number: int) -> None:
         held = frames[width]
         perceiver(held[number % len(held)], clip.instructions[TASK], task=TASK)
 
-    named = {f"{width}x{3 * width // 4}": (lambda number, width=width: answer(number, width)) for width in widths}
+    named = {f"{width}x{3 * width // 4}": partial(answer, width) for width in widths}
     yield from _rows("image ", _measured(setting, named), [(width / widths[0]) ** 2 for width in widths])
 
 
 def _instructions(setting: Setting, perceiver: Perceiver, clip: Clip) -> Iterator[Row]:
-    def answer(number: int, count: int) -> None:
-        frame = clip.frames[number % len(clip.frames)]
+    def answer(count: int, number: int) -> None:
+        frame = clip.new_frame(number, 100 + count)
         words = [f"{clip.instructions[TASK]}{' ' * extra}" for extra in range(count)]
         perceiver.batch([Question(image=frame, instruction=one, task=TASK) for one in words])
 
     counts = setting.preset.growing_questions
-    series = _measured(setting, {f"{count}": (lambda number, count=count: answer(number, count)) for count in counts})
+    series = _measured(setting, {f"{count}": partial(answer, count) for count in counts})
     yield from _rows("instructions ", series, [float(count) for count in counts])
 
 
 def _cameras(setting: Setting, perceiver: Perceiver, clip: Clip) -> Iterator[Row]:
-    def answer(number: int, count: int) -> None:
-        apart = max(1, len(clip.frames) // count)
-        frames = [clip.frames[(number + apart * camera) % len(clip.frames)] for camera in range(count)]
+    def answer(count: int, number: int) -> None:
+        frames = [clip.new_frame(number, 10 * count + camera) for camera in range(count)]
         perceiver.batch(
             [
                 Question(image=frame, instruction=clip.instructions[TASK], task=TASK, stream=f"{count}/{camera}")
@@ -80,12 +80,12 @@ def _cameras(setting: Setting, perceiver: Perceiver, clip: Clip) -> Iterator[Row
         )
 
     counts = setting.preset.growing_questions
-    series = _measured(setting, {f"{count}": (lambda number, count=count: answer(number, count)) for count in counts})
+    series = _measured(setting, {f"{count}": partial(answer, count) for count in counts})
     yield from _rows("cameras ", series, [float(count) for count in counts])
 
 
-def _measured(setting: Setting, works: dict[str, object]) -> Series:
-    candidates = {name: timed(work, setting.device) for name, work in works.items()}  # type: ignore[arg-type]
+def _measured(setting: Setting, works: Mapping[str, Callable[[int], object]]) -> Series:
+    candidates = {name: timed(work, setting.device) for name, work in works.items()}
     return interleave(candidates, setting.budget(1.5), warm_ups=1)
 
 

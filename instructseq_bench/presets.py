@@ -10,6 +10,7 @@ class Preset:
     """One amount of measuring.
 
     Attributes:
+        name: what it is called.
         seconds: that one measurement may take; what is compared with one another is one measurement.
         least: rounds made whatever they take.
         most: rounds that are enough.
@@ -30,6 +31,7 @@ class Preset:
         peak_trials: rates tried in search of the highest.
     """
 
+    name: str
     seconds: float
     least: int
     most: int
@@ -50,25 +52,33 @@ class Preset:
     peak_trials: int = 8
 
 
-PRESETS: dict[str, Preset] = {
-    "quick": Preset(
-        seconds=2.0,
-        least=1,
-        most=8,
-        paper_steps=6,
-        frames=4,
-        stream_frames=10,
-        map_samples=(1,),
-        windows=(16, 64),
-        growing_samples=(1, 4, 16, 32),
-        growing_sizes=(320, 640, 1280),
-        growing_questions=(1, 2, 4),
-        starts=1,
-        rate_seconds=1.5,
-        peak_trials=4,
-    ),
-    "full": Preset(seconds=60.0, least=5, most=40, paper_steps=64, paper_map=True),
-    "gpu": Preset(
-        seconds=8.0, least=3, most=40, device="cuda", paper_steps=256, paper_map=True, starts=2, rate_seconds=4.0
-    ),
-}
+QUICK = Preset(
+    name="quick",
+    seconds=2.0,
+    least=1,
+    most=8,
+    paper_steps=6,
+    frames=4,
+    stream_frames=10,
+    map_samples=(1,),
+    windows=(16, 64),
+    growing_samples=(1, 4, 16, 32),
+    growing_sizes=(320, 640, 1280),
+    growing_questions=(1, 2, 4),
+    starts=1,
+    rate_seconds=1.5,
+    peak_trials=4,
+)
+FULL = Preset(name="full", seconds=60.0, least=5, most=40, paper_steps=64, paper_map=True)
+GPU = Preset(
+    name="gpu",
+    seconds=8.0,
+    least=3,
+    most=40,
+    device="cuda",
+    paper_steps=256,
+    paper_map=True,
+    starts=2,
+    rate_seconds=4.0,
+)
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (QUICK, FULL, GPU)}

@@ -21,7 +21,12 @@ Say = Callable[[str], None]
 
 
 def run(
-    names: Sequence[str], setting: Setting, *, say: Say = lambda line: None, find: Callable[[str], Section] = section
+    names: Sequence[str],
+    setting: Setting,
+    *,
+    say: Say = lambda line: None,
+    keep: Callable[[Report], None] = lambda report: None,
+    find: Callable[[str], Section] = section,
 ) -> Report:
     """Measure sections.
 
@@ -31,6 +36,7 @@ def run(
         names: of `SECTIONS`.
         setting: the run's.
         say: told one line a section.
+        keep: given the report as far as it is after every section, so that a run that breaks off is not lost.
         find: gives a section's function.
     """
     if setting.threads:
@@ -41,6 +47,11 @@ def run(
         start = time.perf_counter()
         rows += _rows_of(name, setting, find)
         say(f"{name}: {time.perf_counter() - start:.0f} s")
+        keep(_report(setting, rows, began=began, load=load))
+    return _report(setting, rows, began=began, load=load)
+
+
+def _report(setting: Setting, rows: Sequence[Row], *, began: float, load: float) -> Report:
     return Report(
         preset=setting.preset.name,
         seconds=time.perf_counter() - began,

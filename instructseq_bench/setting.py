@@ -29,6 +29,17 @@ class Clip:
     instructions: Mapping[Task, str]
     origin: str
 
+    def new_frame(self, number: int, tag: int) -> NDArray[np.uint8]:
+        """The frame of a round with a corner pixel of its own, so that nobody holds its states.
+
+        Args:
+            number: of the round; the frames come in turn.
+            tag: another one for everybody who gets the frame, 0 to 255.
+        """
+        frame = self.frames[number % len(self.frames)].copy()
+        frame[0, 0] = (tag, number // 256 % 256, number % 256)
+        return frame
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from instructseq_bench.aims import judged
@@ -28,11 +29,11 @@ def measure_startup(setting: Setting) -> Iterator[Row]:
     folders = backend_folders(setting)
     told: dict[str, list[Told]] = defaultdict(list)
 
-    def start(name: str, folder: Path) -> float:
+    def start(name: str, folder: Path, number: int) -> float:
         told[name].append(fresh_process(name, folder, setting))
         return told[name][-1][READY]["seconds"]
 
-    candidates = {name: lambda _, name=name, folder=folder: start(name, folder) for name, folder in folders.items()}
+    candidates = {name: partial(start, name, folder) for name, folder in folders.items()}
     budget = setting.budget(10, most=setting.preset.starts)
     series = interleave(candidates, budget, warm_ups=0)
     for name in folders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,10 @@ def _rows(
             exact=None if other is None else _same(answers[name], compared[held_against]),
             notes="" if other is None else f"peer: {held_against}",
         ).noted(_stages(answers[name]), "beam search of 6" if task is Task.CAPTION else "")
-        last = len(series[name])
-        yield judged(
-            row, device=setting.device, why=partial(where_time_goes, partial(answers[name], last), setting.device)
-        )
+        later = count(len(series[name]))  # other frames than the last, whose states are still held
+        answer = answers[name]
+        why = partial(where_time_goes, lambda answer=answer, later=later: answer(next(later)), setting.device)
+        yield judged(row, device=setting.device, why=why)
 
 
 def _settle(answers: Answers, setting: Setting) -> None:
@@ -99,7 +100,9 @@ def _stages(answers: Answers) -> str:
 
 
 def _same(ours: Answers, theirs: Answers) -> bool:
-    return all(_equal(answer, theirs.given[number]) for number, answer in ours.given.items())
+    """Whether both answered alike where both answered."""
+    both = ours.given.keys() & theirs.given.keys()
+    return all(_equal(ours.given[number], theirs.given[number]) for number in both)
 
 
 def _equal(one: Perception, other: Perception) -> bool:

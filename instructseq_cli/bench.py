@@ -89,8 +89,12 @@ def bench(
         out=json.parent / "bench-logs",
     )
     console = Console(highlight=False)
-    report = run(names, setting, say=lambda line: console.print(line, style="dim"))
-    write_report(report, json)
+    report = run(
+        names,
+        setting,
+        say=lambda line: console.print(line, style="dim"),
+        keep=lambda so_far: write_report(so_far, json),
+    )
     show(report, console)
     for file in (json, *draw_plots(report, json.parent)):
         console.print(f"written: {file}")

@@ -68,6 +68,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def smallest() -> Preset:
     return Preset(
+        name="smallest",
         seconds=0.1,
         least=1,
         most=2,
@@ -93,7 +94,7 @@ def noise_clip(frames: int) -> Clip:
     pictures = np.random.default_rng(0).integers(80, 120, (max(frames, 3), 48, 64, 3), np.uint8)
     for number, picture in enumerate(pictures):
         picture[10:30, 10 + number : 30 + number] = (220, 30, 20)
-    words = {task: f"{task.value} of the red square" for task in Task}
+    words = {task: "mark the red square in green" for task in Task}
     return Clip(frames=tuple(pictures), instructions=words, origin="noise")
 
 

@@ -43,8 +43,15 @@ def test_a_section_that_fails_leaves_its_rows_and_a_reason_and_the_next_goes_on(
         *("growth/time N=1", "growth/samples N=1", "growth/samples N=2"),
     ]
     assert report.rows[1].notes == "not measured: the cable is loose"
+    assert report.preset == "smallest"
     assert report.machine.threads >= 1
     assert "torch" in report.machine.versions
+
+
+def test_what_was_measured_is_handed_over_after_every_section(make_setting: Callable[..., Setting]) -> None:
+    kept: list[Report] = []
+    run(["broken", "growth"], make_setting(), find=made_up, keep=kept.append)
+    assert [len(report.rows) for report in kept] == [2, 5]
 
 
 def test_the_table_shows_what_is_in_the_rows(make_setting: Callable[..., Setting]) -> None:
