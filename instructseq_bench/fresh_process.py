@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> None:
     random = np.random.default_rng(0)
     for count in samples:
         image = random.integers(0, 256, (480, 640, 3), dtype=np.uint8)
-        perceiver(image, "segment everything", task="semantic", samples=int(count))
+        label_set = perceiver.model.config.label_sets[0]
+        perceiver(image, "segment everything", task="semantic", samples=int(count), label_set=label_set)
         _say(stage=count, device=device)
 
 

@@ -84,10 +84,9 @@ def gpt2_of(model: SequenceModel, *, prefix: int, steps: int) -> Any:
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=None,
-        attn_implementation="sdpa",
     )
     with torch.device("meta"):
-        gpt = GPT2LMHeadModel(config)
+        gpt: Any = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa")
     gpt = gpt.to_empty(device=weight.device).to(weight.dtype).eval()
     with torch.no_grad():
         _copy_layers(model, gpt.transformer)

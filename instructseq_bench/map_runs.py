@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -76,6 +77,11 @@ class MapRuns:
     def passes(self, way: str, *, first: int) -> list[float]:
         """Passes of the decoder of each round from `first` on."""
         return [float(made.forwards) for number, made in sorted(self._made[way].items()) if number >= first]
+
+    def codes(self) -> float:
+        """How many different codes a map has, in the middle: one of a single code is easily guessed."""
+        maps = [row for made in self._made[TOKEN_BY_TOKEN].values() for row in made.tokens]
+        return float(median(len(row.unique()) for row in maps))
 
     def exact(self, way: str) -> bool:
         """Whether a way gave the tokens of token-by-token decoding in every round."""

@@ -51,7 +51,7 @@ def _rows(
         ways = {window: way_name(draft, window) for window in setting.preset.windows}
         fastest = min(ways, key=lambda window: spread(series[ways[window]]).median)
         where = f"maps/{kind}/{task.value}/{draft}"
-        notes = f"peer: token by token; {_windows(series, ways, fastest)}; {clip.origin}"
+        notes = f"peer: token by token; {_windows(series, ways, fastest)}; {runs.codes():g} codes a map; {clip.origin}"
         exact = all(runs.exact(way) for way in ways.values())
         passes = measured_row(
             f"{where} passes N={samples}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -12,13 +13,13 @@ from torch import Tensor
 from instructseq_bench.aims import judged
 from instructseq_bench.bandwidth import GIGA, bandwidth, bytes_a_step
 from instructseq_bench.gpt2_peer import Gpt2Peer
-from instructseq_bench.measuring import Candidate, interleave, synchronise, timed
+from instructseq_bench.measuring import Candidate, Series, interleave, synchronise, timed
 from instructseq_bench.paper_model import ENTROPY_BITS, paper_model, paper_prefix, prefix_embeddings
 from instructseq_bench.profiles import where_time_goes
 from instructseq_bench.rows import Row, measured_row
 from instructseq_bench.setting import Setting
 from instructseq_bench.statistics import spread
-from instructseq_model.decoding import DecodingPrefix, Sampling, generate, generate_maps
+from instructseq_model.decoding import GREEDY, DecodingPrefix, Sampling, TorchDecoder, generate, generate_maps
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vocabulary import OutputKind
 
@@ -55,56 +56,127 @@ class StepClock:
         return self._steps / (time.perf_counter() - self._began)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """The two that are compared, and over how many tokens.
+
+    Attributes:
+        model: ours, in the plain causal form.
+        prefix: of one instruction.
+        positions: P, of the prefix.
+        peer: the same weights in Hugging Face's GPT-2.
+        steps: T, tokens drawn.
+        device: cpu, cuda or cuda:N.
+    """
+
+    model: SequenceModel
+    prefix: DecodingPrefix
+    positions: int
+    peer: Gpt2Peer
+    steps: int
+    device: str
+
+    def our_rate(self, samples: int, number: int) -> float:
+        """Steps a second of ours, the first step left out."""
+        clock = StepClock(self.device)
+        generate(
+            self.model,
+            self.prefix,
+            OutputKind.MAP,
+            sampling=Sampling(temperature=TEMPERATURE),
+            samples=samples,
+            seed=number,
+            limit=self.steps,
+            progress=clock.step,
+        )
+        return clock.rate()
+
+    def peer_rate(self, samples: int, number: int) -> float:
+        """Steps a second of the peer, the first step and the prefix left out."""
+        clock = StepClock(self.device)
+        self.peer(samples=samples, steps=self.steps, temperature=TEMPERATURE, told=clock.step)
+        return clock.rate()
+
+    def profile(self, samples: int) -> str:
+        """Where the time of ours goes."""
+        return where_time_goes(lambda: self.our_rate(samples, 0), self.device)
+
+
 def measure_paper(setting: Setting) -> Iterator[Row]:
     """Rows of the paper's size."""
-    device, steps = setting.device, setting.preset.paper_steps
-    steps = max(2, min(steps, setting.paper.output_length(OutputKind.MAP)))
-    model = paper_model(setting.paper, dtype=torch.bfloat16, device=device)
-    prefix, embeddings = paper_prefix(model), prefix_embeddings(model)
-    peer = Gpt2Peer(model, embeddings, steps=steps)
+    contest = _contest(setting)
+    width = setting.paper.transformer.width
     candidates: dict[str, Candidate] = {
-        "bandwidth": bandwidth(
-            device, torch.bfloat16, width=setting.paper.transformer.width, size=_bandwidth_bytes(setting)
-        )
+        "bandwidth": bandwidth(setting.device, torch.bfloat16, width=width, size=_bandwidth_bytes(setting))
     }
     for samples in SAMPLES:
-        candidates[f"ours {samples}"] = partial(_our_rate, model, prefix, samples, steps, device)
-        candidates[f"peer {samples}"] = partial(_peer_rate, peer, samples, steps, device)
-    series = interleave(candidates, setting.budget(4), warm_ups=0 if setting.preset.least == 1 else 1)
-    exact, difference = _same_tokens(model, prefix, peer)
-    read = spread(series["bandwidth"]).median
-    yield measured_row("paper/bandwidth", "GB/s", series["bandwidth"], notes=_how(device))
+        candidates[f"ours {samples}"] = partial(contest.our_rate, samples)
+        candidates[f"peer {samples}"] = partial(contest.peer_rate, samples)
+    series = interleave(candidates, setting.budget(4), warm_ups=min(1, setting.preset.least - 1))
+    yield measured_row("paper/bandwidth", "GB/s", series["bandwidth"], notes=_how(setting.device))
     for samples in SAMPLES:
-        need = bytes_a_step(
-            model.config, prefix=embeddings.shape[1], samples=samples, tokens=steps / 2, itemsize=2, copies=1
-        )
-        row = measured_row(
-            f"paper/token by token N={samples}",
-            "steps/s",
-            series[f"ours {samples}"],
-            peer=series[f"peer {samples}"],
-            limit=read * GIGA / need,
-            exact=exact if samples == 1 else None,
-            notes=f"peer: Hugging Face generate, same weights, bfloat16; {need / 1e6:.0f} MB a step; tokens of "
-            f"{ENTROPY_BITS:g} bits; exact: {EXACT_STEPS} greedy tokens{difference}",
-        )
-        why = partial(_profile, model, prefix, samples, steps, device)
-        yield judged(row, device=device, why=why)
-    yield _cost_of_ten(series, model, prefix, steps, device)
+        yield _rate_row(contest, series, samples)
+    yield _cost_row(contest, series)
     if setting.preset.paper_map:
-        yield from _whole_maps(setting, model, prefix)
+        yield from _whole_maps(setting, contest.model, contest.prefix)
 
 
-def _cost_of_ten(
-    series: dict[str, list[float]], model: SequenceModel, prefix: DecodingPrefix, steps: int, device: str
-) -> Row:
+def _contest(setting: Setting) -> Contest:
+    steps = max(2, min(setting.preset.paper_steps, setting.paper.output_length(OutputKind.MAP)))
+    model = paper_model(setting.paper, dtype=torch.bfloat16, device=setting.device)
+    embeddings = prefix_embeddings(model)
+    return Contest(
+        model=model,
+        prefix=paper_prefix(model),
+        positions=embeddings.shape[1],
+        peer=Gpt2Peer(model, embeddings, steps=steps),
+        steps=steps,
+        device=setting.device,
+    )
+
+
+def _rate_row(contest: Contest, series: Series, samples: int) -> Row:
+    """Steps a second; every sample's tokens are those of a step."""
+    need, needed_by_peer = (
+        bytes_a_step(
+            contest.model.config,
+            prefix=contest.positions,
+            samples=samples,
+            tokens=contest.steps / 2,
+            itemsize=2,
+            copies=copies,
+        )
+        for copies in (1, samples)
+    )
+    notes = f"{need / 1e6:.0f} MB a step; peer: Hugging Face generate, same weights, bfloat16"
+    exact = None
+    if samples == 1:
+        exact, compared = _same_tokens(contest)
+        notes += f"; tokens of {ENTROPY_BITS:g} bits; exact: {compared}"
+    else:
+        notes += f", a prefix a sample, {needed_by_peer / 1e6:.0f} MB a step"
+    row = measured_row(
+        f"paper/token by token N={samples}",
+        "steps/s",
+        series[f"ours {samples}"],
+        peer=series[f"peer {samples}"],
+        limit=spread(series["bandwidth"]).median * GIGA / need,
+        exact=exact,
+        notes=notes,
+    )
+    return judged(row, device=contest.device, why=partial(contest.profile, samples))
+
+
+def _cost_row(contest: Contest, series: Series) -> Row:
     one, ten = SAMPLES
-    pairs = {who: list(zip(series[f"{who} {one}"], series[f"{who} {ten}"], strict=True)) for who in ("ours", "peer")}
-    times = {who: [single / several for single, several in held] for who, held in pairs.items()}
+    times = {
+        who: [single / several for single, several in zip(series[f"{who} {one}"], series[f"{who} {ten}"], strict=True)]
+        for who in ("ours", "peer")
+    }
     row = measured_row(
         f"paper/cost of N={ten}", "times", times["ours"], peer=times["peer"], notes="time of a step of ten over one's"
     )
-    return judged(row, device=device, why=partial(_profile, model, prefix, ten, steps, device))
+    return judged(row, device=contest.device, why=partial(contest.profile, ten))
 
 
 def _whole_maps(setting: Setting, model: SequenceModel, prefix: DecodingPrefix) -> Iterator[Row]:
@@ -134,44 +206,37 @@ def _whole_maps(setting: Setting, model: SequenceModel, prefix: DecodingPrefix) 
         yield judged(row, device=setting.device, why=partial(where_time_goes, lambda: parallel(0), setting.device))
 
 
-def _our_rate(
-    model: SequenceModel, prefix: DecodingPrefix, samples: int, steps: int, device: str, number: int
-) -> float:
-    clock = StepClock(device)
-    sampling = Sampling(temperature=TEMPERATURE)
-    generate(
-        model,
-        prefix,
-        OutputKind.MAP,
-        sampling=sampling,
-        samples=samples,
-        seed=number,
-        limit=steps,
-        progress=clock.step,
-    )
-    return clock.rate()
-
-
-def _peer_rate(peer: Gpt2Peer, samples: int, steps: int, device: str, number: int) -> float:
-    clock = StepClock(device)
-    peer(samples=samples, steps=steps, temperature=TEMPERATURE, told=clock.step)
-    return clock.rate()
-
-
-def _same_tokens(model: SequenceModel, prefix: DecodingPrefix, peer: Gpt2Peer) -> tuple[bool, str]:
+def _same_tokens(contest: Contest) -> tuple[bool, str]:
     """Whether both take the same most probable tokens, and where they differ: bfloat16 rounds differently."""
-    steps = min(EXACT_STEPS, model.config.output_length(OutputKind.MAP))
-    ours = generate(model, prefix, OutputKind.MAP, sampling=Sampling(temperature=0.0), limit=steps).tokens[0].tolist()
-    theirs = peer(samples=1, steps=steps, temperature=0.0, told=lambda: None)[0].tolist()
+    model, prefix = contest.model, contest.prefix
+    steps = min(EXACT_STEPS, contest.steps)
+    ours = generate(model, prefix, OutputKind.MAP, sampling=GREEDY, limit=steps).tokens[0].tolist()
+    theirs = contest.peer(samples=1, steps=steps, temperature=0.0, told=lambda: None)[0].tolist()
+    compared = f"{steps} greedy tokens"
     if ours == theirs:
-        return True, ""
+        return True, compared
     first = next(step for step, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1])
-    return False, f", the first difference at token {first} (two tokens nearly as probable, rounded otherwise)"
+    probability = probabilities(model, prefix, ours[:first])
+    start = model.config.vocabulary.visual_range.start
+    own, other = (float(probability[token - start]) for token in (ours[first], theirs[first]))
+    return False, f"{compared}, token {first} differs: ours gives its own {own:.3f} and the peer's {other:.3f}"
 
 
-def _profile(model: SequenceModel, prefix: DecodingPrefix, samples: int, steps: int, device: str) -> str:
-    steps = min(steps, 32)
-    return where_time_goes(lambda: _our_rate(model, prefix, samples, steps, device, 0), device)
+@torch.inference_mode()
+def probabilities(model: SequenceModel, prefix: DecodingPrefix, tokens: list[int]) -> Tensor:
+    """Of each visual code after these tokens: C.
+
+    Args:
+        model: of the maps.
+        prefix: of one instruction.
+        tokens: vocabulary ids of the steps before; none for the first step.
+    """
+    steps = TorchDecoder(model).begin(prefix, OutputKind.MAP, samples=1, length=len(tokens) + 1)
+    logits = steps.first()  # 1 x C
+    for step, token in enumerate(tokens):
+        shown = torch.tensor([[token]], device=logits.device)
+        logits = steps.forward(shown, torch.tensor([step], device=logits.device))[:, 0]
+    return logits[0].softmax(-1)
 
 
 def _bandwidth_bytes(setting: Setting) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from instructseq_bench.rows import Report, Row
 
 GROWTH = re.compile(r"growth/(samples N=|image |instructions |cameras )(\d+)")
@@ -59,7 +61,7 @@ def _growth(rows: list[Row], file: Path) -> bool:
     if not grown:
         return False
     figure, panels = _figure(height=3, columns=len(grown), width=3.2 * len(grown))
-    for axes, (what, points) in zip(panels.flat, grown.items(), strict=True):
+    for axes, (what, points) in zip(np.atleast_1d(panels), grown.items(), strict=True):
         amounts = [amount for amount, _ in points]
         axes.plot(amounts, [row.ours for _, row in points], "o-", label="measured")
         axes.plot(amounts, [row.peer for _, row in points], "--", color="grey", label="in proportion")
@@ -99,4 +101,4 @@ def _figure(*, height: float, width: float = 8, columns: int = 1) -> tuple[Any, 
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns, squeeze=columns == 1)
+    return figure, figure.subplots(1, columns)

@@ -42,7 +42,7 @@ def measure_startup(setting: Setting) -> Iterator[Row]:
         yield judged(
             measured_row(f"startup/{name}/ready", "s", series[name], notes="a process until the model is loaded"),
             device=setting.device,
-            why=lambda stages=stages: stages,
+            why=partial(str, stages),
         ).noted(stages)
         yield from _memory_rows(name, told[name])
 

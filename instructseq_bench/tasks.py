@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,14 @@ class Answers:
         """Answer the frame of this round."""
         frame = self._clip.frames[number % len(self._clip.frames)]
         instruction = self._clip.instructions[self._task]
-        self.given[number] = self._perceiver(frame, instruction, task=self._task, samples=self._samples)
+        label_set = self._perceiver.model.config.label_sets[0]
+        self.given[number] = self._perceiver(
+            frame, instruction, task=self._task, samples=self._samples, label_set=label_set
+        )
+
+    def go_on(self) -> None:
+        """Answer the frame after the last, whose own states are still held."""
+        self(max(self.given) + 1)
 
 
 def measure_tasks(setting: Setting) -> Iterator[Row]:
@@ -81,9 +87,7 @@ def _rows(
             exact=None if other is None else _same(answers[name], compared[held_against]),
             notes="" if other is None else f"peer: {held_against}",
         ).noted(_stages(answers[name]), "beam search of 6" if task is Task.CAPTION else "")
-        later = count(len(series[name]))  # other frames than the last, whose states are still held
-        answer = answers[name]
-        why = partial(where_time_goes, lambda answer=answer, later=later: answer(next(later)), setting.device)
+        why = partial(where_time_goes, answers[name].go_on, setting.device)
         yield judged(row, device=setting.device, why=why)
 
 

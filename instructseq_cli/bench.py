@@ -57,6 +57,7 @@ def bench(
     the same: medians and quartiles of rounds in which all that is compared takes turns. The section node needs a shell
     with ROS 2: `. scripts/env.sh`.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # PyTorch's profiler tells each start and stop
     from rich.console import Console
 
     from instructseq_bench.plots import draw_plots

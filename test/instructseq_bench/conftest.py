@@ -77,7 +77,7 @@ def smallest() -> Preset:
         frames=2,
         stream_frames=4,
         map_samples=(1, 2),
-        windows=(16, 64),
+        windows=(64,),
         task_samples=(1, 2),
         growing_samples=(1, 2),
         growing_sizes=(64, 128),
@@ -94,7 +94,7 @@ def noise_clip(frames: int) -> Clip:
     pictures = np.random.default_rng(0).integers(80, 120, (max(frames, 3), 48, 64, 3), np.uint8)
     for number, picture in enumerate(pictures):
         picture[10:30, 10 + number : 30 + number] = (220, 30, 20)
-    words = {task: "mark the red square in green" for task in Task}
+    words = dict.fromkeys(Task, "mark the red square in green")
     return Clip(frames=tuple(pictures), instructions=words, origin="noise")
 
 

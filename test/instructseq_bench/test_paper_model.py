@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from instructseq_bench.gpt2_peer import Gpt2Peer
+from instructseq_bench.paper import probabilities
 from instructseq_bench.paper_model import entropy_bits, paper_model, paper_prefix, prefix_embeddings, scale_to_entropy
 from instructseq_model.decoding import Sampling, generate
 from instructseq_model.sequence_model import SequenceConfig
@@ -47,3 +48,14 @@ def test_hugging_face_samples_within_the_maps_range(tiny_paper: SequenceConfig) 
     ids = tiny_paper.vocabulary.visual_range
     assert drawn.shape == (3, 5)
     assert ((drawn >= ids.start) & (drawn < ids.stop)).all()
+
+
+def test_probabilities_after_tokens_are_those_with_which_they_were_drawn(tiny_paper: SequenceConfig) -> None:
+    model = paper_model(tiny_paper, dtype=torch.float32, device="cpu")
+    prefix = paper_prefix(model)
+    drawn = generate(model, prefix, OutputKind.MAP, sampling=Sampling(temperature=1.0), limit=4)
+    tokens, start = drawn.tokens[0].tolist(), tiny_paper.vocabulary.visual_range.start
+    for step, token in enumerate(tokens):
+        found = probabilities(model, prefix, tokens[:step])
+        assert float(found.sum()) == pytest.approx(1, abs=1e-5)
+        assert float(found[token - start]) == pytest.approx(float(drawn.probabilities[0, step]), abs=1e-5)
