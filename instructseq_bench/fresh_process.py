@@ -34,12 +34,19 @@ def main(arguments: list[str]) -> None:
 
 
 def _say(*, stage: str, device: str, **values: float) -> None:
-    mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if device.startswith("cuda"):
         import torch
 
         values["device_mib"] = torch.cuda.max_memory_allocated(device) / 2**20
-    print(json.dumps({"stage": stage, "mib": mebibytes, **values}), flush=True)
+    print(json.dumps({"stage": stage, "mib": peak_mebibytes(), **values}), flush=True)
+
+
+def peak_mebibytes() -> float:
+    """The most memory that this process has held; `getrusage` would count that of the process which started it, too."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
+    peaks = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    return peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

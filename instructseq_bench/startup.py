@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from instructseq_bench.aims import judged
 from instructseq_bench.backends import backend_folders
 from instructseq_bench.measuring import interleave
+from instructseq_bench.profiles import shares
 from instructseq_bench.rows import Row, measured_row
 from instructseq_bench.setting import Setting
 from instructseq_model.errors import InstructSeqError
 
 READY = "ready"
+IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([^.\s]+)")
+"""A line of `python -X importtime`: microseconds of the module itself, of all it imports, and its name."""
+
 Told = dict[str, dict[str, float]]
 """By stage: seconds since the start, and what the process said of itself."""
 
@@ -38,12 +43,11 @@ def measure_startup(setting: Setting) -> Iterator[Row]:
     series = interleave(candidates, budget, warm_ups=0)
     for name in folders:
         ready = told[name][len(told[name]) // 2][READY]
-        stages = f"imports {ready['import_s']:.1f} s, loading {ready['load_s']:.1f} s, the rest is Python's own start"
-        yield judged(
-            measured_row(f"startup/{name}/ready", "s", series[name], notes="a process until the model is loaded"),
-            device=setting.device,
-            why=partial(str, stages),
-        ).noted(stages)
+        notes = (
+            f"a process until the model is loaded: imports {ready['import_s']:.1f} s, loading {ready['load_s']:.1f} s"
+        )
+        row = measured_row(f"startup/{name}/ready", "s", series[name], notes=notes)
+        yield judged(row, device=setting.device, why=partial(_imports, name, folders[name], setting))
         yield from _memory_rows(name, told[name])
 
 
@@ -58,15 +62,42 @@ def _memory_rows(name: str, runs: list[Told]) -> Iterator[Row]:
             yield measured_row(f"{where} on the device", "MiB", [run[stage]["device_mib"] for run in runs])
 
 
-def fresh_process(backend: str, folder: Path, setting: Setting) -> Told:
+def _imports(name: str, folder: Path, setting: Setting) -> str:
+    """Which packages' modules take longest to import, told by Python itself in one more process."""
+    fresh_process(name, folder, setting, options=("-X", "importtime"))
+    taken = import_seconds(_log(setting, name).read_text(encoding="utf-8", errors="replace").splitlines())
+    return f"imports: {shares(taken, sum(taken.values()), rest='others')}, of {sum(taken.values()):.1f} s"
+
+
+def import_seconds(lines: Iterable[str]) -> dict[str, float]:
+    """Seconds that the modules of each package took themselves, from what `python -X importtime` writes."""
+    seconds: dict[str, float] = defaultdict(float)
+    for line in lines:
+        found = IMPORT.match(line)
+        if found:
+            seconds[found[2]] += int(found[1]) / 1e6
+    return dict(seconds)
+
+
+def _log(setting: Setting, backend: str) -> Path:
+    return setting.out / f"fresh-{backend}.log"
+
+
+def fresh_process(backend: str, folder: Path, setting: Setting, *, options: Sequence[str] = ()) -> Told:
     """Start one and listen to it to its end.
+
+    Args:
+        backend: of `BACKENDS`.
+        folder: that it loads.
+        setting: the run's.
+        options: of Python.
 
     Raises:
         InstructSeqError: it failed.
     """
-    command = [sys.executable, "-m", "instructseq_bench.fresh_process", backend, str(folder), setting.device]
+    command = [sys.executable, *options, "-m", "instructseq_bench.fresh_process", backend, str(folder), setting.device]
     command += [str(setting.threads or 0), *(str(samples) for samples in setting.preset.task_samples)]
-    log = setting.out / f"fresh-{backend}.log"
+    log = _log(setting, backend)
     log.parent.mkdir(parents=True, exist_ok=True)
     told: Told = {}
     began = time.perf_counter()

@@ -28,7 +28,7 @@ class Answers:
 
     Args:
         perceiver: who answers.
-        clip: frames and instructions; a frame's cached states are gone before it comes again.
+        clip: frames and instructions.
         task: what is asked.
         samples: N.
     """
@@ -39,7 +39,7 @@ class Answers:
 
     def __call__(self, number: int) -> None:
         """Answer the frame of this round."""
-        frame = self._clip.frames[number % len(self._clip.frames)]
+        frame = self._clip.new_frame(number, 32 * list(Task).index(self._task) + self._samples)
         instruction = self._clip.instructions[self._task]
         label_set = self._perceiver.model.config.label_sets[0]
         self.given[number] = self._perceiver(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,7 @@ def bench(
         out=json.parent / "bench-logs",
     )
     console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, _leave)
     report = run(
         names,
         setting,
@@ -99,6 +101,11 @@ def bench(
     show(report, console)
     for file in (json, *draw_plots(report, json.parent)):
         console.print(f"written: {file}")
+
+
+def _leave(*_: object) -> None:
+    """End as after Ctrl-C, so that the processes of the section `node` are ended too."""
+    raise KeyboardInterrupt
 
 
 def read_clip(source: str, frames: int) -> Clip:

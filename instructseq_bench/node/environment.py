@@ -8,8 +8,8 @@ from pathlib import Path
 
 from instructseq_model.errors import InstructSeqError
 
-PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-"""Names of the variable: of newer releases, and of Humble."""
+PROFILES = {"humble": "FASTRTPS_DEFAULT_PROFILES_FILE"}
+"""Name of the variable for Fast DDS's settings where a ROS 2 distribution has another one than the newer ones."""
 
 
 def prepare_environment() -> None:
@@ -27,8 +27,8 @@ def prepare_environment() -> None:
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     profile = _profile()
     if profile is not None:
-        for name in PROFILES:
-            os.environ.setdefault(name, str(profile))
+        name = PROFILES.get(os.environ.get("ROS_DISTRO", ""), "FASTDDS_DEFAULT_PROFILES_FILE")
+        os.environ.setdefault(name, str(profile))
 
 
 def _profile() -> Path | None:
