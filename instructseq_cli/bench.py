@@ -91,13 +91,16 @@ def bench(
         out=json.parent / "bench-logs",
     )
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, _leave)
-    report = run(
-        names,
-        setting,
-        say=lambda line: console.print(line, style="dim"),
-        keep=lambda so_far: write_report(so_far, json),
-    )
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        report = run(
+            names,
+            setting,
+            say=lambda line: console.print(line, style="dim"),
+            keep=lambda so_far: write_report(so_far, json),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
     show(report, console)
     for file in (json, *draw_plots(report, json.parent)):
         console.print(f"written: {file}")
