@@ -76,7 +76,7 @@ def smallest() -> Preset:
         paper_map=True,
         frames=2,
         stream_frames=4,
-        map_samples=(1, 2),
+        map_samples=(2,),
         windows=(64,),
         task_samples=(1, 2),
         growing_samples=(1, 2),

@@ -40,7 +40,7 @@ def test_paper_size_has_rates_beside_hugging_face_and_the_bandwidth(make_setting
 
 def test_maps_of_every_draft_are_exact(make_setting: MakeSetting) -> None:
     rows = by_name(measure_maps(make_setting()))
-    assert len(rows) == 2 * 2 * 4 * 2  # samples, tasks, three drafts and the frame before, passes and time
+    assert len(rows) == 2 * 4 * 2  # tasks, three drafts and the frame before, passes and time
     for name, row in rows.items():
         assert row.exact, name
         if "passes" in name:
