@@ -6,7 +6,7 @@ with that prefix. The ROS package `instructseq` (package.xml, CMakeLists.txt) in
 
 from setuptools import find_packages, setup
 
-LIBRARIES = ["instructseq_model", "instructseq_ros", "instructseq_cli"]
+LIBRARIES = ["instructseq_model", "instructseq_ros", "instructseq_bench", "instructseq_cli"]
 TRAINING = ["instructseq_training", *(f"instructseq_training.{name}" for name in find_packages("training"))]
 
 setup(

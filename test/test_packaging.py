@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["instructseq_model", "instructseq_ros", "instructseq_cli", "instructseq_training"])
+@pytest.mark.parametrize(
+    "name", ["instructseq_model", "instructseq_ros", "instructseq_bench", "instructseq_cli", "instructseq_training"]
+)
 def test_the_modules_come_from_this_clone(name: str) -> None:
     assert Path(str(importlib.import_module(name).__file__)).is_relative_to(ROOT)
 
@@ -35,7 +37,9 @@ def test_no_module_has_the_name_of_the_generated_one() -> None:
     assert not (ROOT / "instructseq.py").exists()
 
 
-@pytest.mark.parametrize("package", ["instructseq_ros", "instructseq_training", "instructseq_cli", "rclpy"])
+@pytest.mark.parametrize(
+    "package", ["instructseq_ros", "instructseq_training", "instructseq_bench", "instructseq_cli", "rclpy"]
+)
 def test_the_model_does_not_import(package: str) -> None:
     imports = re.compile(rf"^\s*(from|import) {package}\b", re.MULTILINE)
     offenders = [path for path in (ROOT / "instructseq_model").rglob("*.py") if imports.search(path.read_text())]

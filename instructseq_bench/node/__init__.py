@@ -1,0 +1,1 @@
+"""The node over DDS: image in to mask out, from another process."""

@@ -1,0 +1,58 @@
+"""Frames and instructions as the decoder gets them, so that decoding can be measured alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instructseq_model.decoding import DecodingPrefix, Sampling, decoding_prefix
+from instructseq_model.decoding.generate import Group
+from instructseq_model.geometry import letterbox, resize_image, stretch
+from instructseq_model.model import InstructSeq
+from instructseq_model.perception import Task
+from instructseq_model.reading import MARK_THRESHOLD
+
+SAMPLING_TEMPERATURE = 0.9
+"""Of several samples, as the Perceiver draws them."""
+
+
+@torch.inference_mode()
+def prefix_of(model: InstructSeq, frame: NDArray[np.uint8], instruction: str) -> DecodingPrefix:
+    """The prefix of one instruction on one frame.
+
+    Args:
+        model: in evaluation mode.
+        frame: H x W x 3 uint8 RGB.
+        instruction: free words.
+    """
+    place = stretch if model.config.fit == "stretch" else letterbox
+    placement = place((frame.shape[1], frame.shape[0]), model.config.image_size)
+    pixels = torch.from_numpy(resize_image(frame, placement)).to(model.device)  # S x S x 3
+    image = model.read_image(pixels.permute(2, 0, 1)[None].float() / 255)
+    encoded = model.instruction.encode([instruction])
+    return decoding_prefix(model.sequence, image, model.read_instruction(image, encoded))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapDrawing:
+    """How the Perceiver draws the maps of a task.
+
+    Attributes:
+        sampling: most probable tokens for one sample, else random ones.
+        samples: N.
+        group: what is decided on together.
+    """
+
+    sampling: Sampling
+    samples: int
+    group: Group | None
+
+
+def map_drawing(model: InstructSeq, task: Task, samples: int) -> MapDrawing:
+    """How `samples` maps of a task are drawn."""
+    temperature = 0.0 if samples == 1 else SAMPLING_TEMPERATURE
+    group = Group(members=model.marked_codes, threshold=MARK_THRESHOLD) if task is Task.SEGMENTATION else None
+    return MapDrawing(sampling=Sampling(temperature=temperature), samples=samples, group=group)
