@@ -91,6 +91,10 @@ def steps() -> None:
 
     * instructseq train checkpoint config/training/household-cpu.yaml --run out/run --vqvae out/vqvae --out out/model
 
+    * instructseq scenes out/calibration --frames 60 --split val --seed 4
+
+    * instructseq train calibration out/model --scenes out/calibration
+
     Or all of it: instructseq train all config/recipes/household-cpu.yaml --out out/household
 
     Every step goes on where it was interrupted when the same command is given again.

@@ -1,4 +1,4 @@
-"""A whole recipe in one command: scenes, VQ-VAE, model, checkpoint. Given again, it goes on where it was stopped."""
+"""A whole recipe in one command: scenes, VQ-VAE, model, checkpoint, calibration. Given again, it goes on where it was stopped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from instructseq_model.errors import ConfigError
 from instructseq_training import export, train
+from instructseq_training.calibration import calibrate
 from instructseq_training.config import from_mapping
 from instructseq_training.router_training import ROUTER_EPOCHS
 from instructseq_training.scenes.config import SceneConfig
@@ -30,6 +31,8 @@ class PipelineConfig:
         vqvae: the VQ-VAE's recipe, relative likewise.
         training: the model's recipe, relative likewise.
         router_epochs: passes over the router's instructions.
+        calibration_frames: rendered for the calibration alone, with the seed after the last of `seeds`; 0 leaves the
+            checkpoint uncalibrated.
     """
 
     frames: Mapping[str, int]
@@ -39,6 +42,7 @@ class PipelineConfig:
     workers: int = 2
     scenes: str | None = None
     router_epochs: int = ROUTER_EPOCHS
+    calibration_frames: int = 0
 
 
 def load_pipeline_config(path: Path) -> PipelineConfig:
@@ -77,5 +81,9 @@ def run(recipe: Path, *, out: Path, assets: Path | None = None) -> Path:
     training = recipe.parent / config.training
     train.run(training, scenes=scenes, vqvae=vqvae, out=out / "run")
     export.export(training, run=out / "run", vqvae=vqvae, out=out / "checkpoint", router_epochs=config.router_epochs)
+    if config.calibration_frames:
+        own, seed = out / "calibration", max(config.seeds.values()) + 1
+        render(own, config.calibration_frames, "val", seed, config.workers, assets, config=scene_config)
+        calibrate(out / "checkpoint", scenes=own, frames=config.calibration_frames)
     Console().print(f"checkpoint: {out / 'checkpoint'}")
     return out / "checkpoint"
