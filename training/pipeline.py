@@ -1,4 +1,4 @@
-"""A whole recipe in one command: scenes, VQ-VAE, model, checkpoint, calibration. Given again, it goes on where it was stopped."""
+"""A whole recipe in one command, from scenes to a calibrated checkpoint. Given again, it goes on where it was stopped."""
 
 from __future__ import annotations
 
