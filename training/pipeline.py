@@ -1,4 +1,4 @@
-"""A whole recipe in one command, from scenes to a calibrated checkpoint. Given again, it goes on where it was stopped."""
+"""A whole recipe in one command, from scenes to a calibrated checkpoint. Given again, it goes on where it stopped."""
 
 from __future__ import annotations
 
