@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.table import Table
 
@@ -32,29 +34,42 @@ def is_busy(report: Report) -> bool:
 
 
 def _table(section: str, rows: list[Row]) -> Table:
+    """The rows of a section, without the columns that all of them leave empty."""
     table = Table(title=section, title_justify="left", title_style="bold")
-    table.add_column("name", overflow="fold")
-    for title in ("ours", "quartiles", "peer", "unit", "ratio", "limit", "share", "exact", "n"):
-        table.add_column(title, justify="left" if title == "unit" else "right", no_wrap=True)
-    for row in rows:
-        held = row.spread.ours
-        table.add_row(
-            row.name.partition("/")[2],
-            _number(row.ours),
-            f"{_number(held.lower)} – {_number(held.upper)}" if held and held.repetitions > 1 else "",
-            _number(row.peer),
-            row.unit,
-            _number(row.ratio),
-            _number(row.limit),
-            "" if row.share_of_limit is None else f"{100 * row.share_of_limit:.0f} %",
-            {True: "yes", False: "NO", None: ""}[row.exact],
-            str(held.repetitions) if held else "",
-        )
+    columns = {title: [cell(row) for row in rows] for title, cell in COLUMNS.items()}
+    shown = {title: cells for title, cells in columns.items() if any(cells)}
+    for title in shown:
+        if title == "name":
+            table.add_column(title, overflow="fold", min_width=24)
+        else:
+            table.add_column(title, justify="left" if title == "unit" else "right", no_wrap=True)
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
     return table
 
 
+def _quartiles(row: Row) -> str:
+    held = row.spread.ours
+    return f"{_number(held.lower)} – {_number(held.upper)}" if held and held.repetitions > 1 else ""
+
+
 def _number(value: float | None) -> str:
-    """Three digits that count."""
+    """Three digits that count; nothing for None."""
     if value is None:
-        return "–"
+        return ""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "name": lambda row: row.name.partition("/")[2],
+    "ours": lambda row: _number(row.ours),
+    "quartiles": _quartiles,
+    "peer": lambda row: _number(row.peer),
+    "unit": lambda row: row.unit,
+    "ratio": lambda row: _number(row.ratio),
+    "limit": lambda row: _number(row.limit),
+    "share": lambda row: "" if row.share_of_limit is None else f"{100 * row.share_of_limit:.0f} %",
+    "exact": lambda row: {True: "yes", False: "NO", None: ""}[row.exact],
+    "n": lambda row: str(row.spread.ours.repetitions) if row.spread.ours else "",
+}
+"""What stands in a column, by its title."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CLIP_SEED = 6
 LEAST_FRAMES = 3
+FILE_WIDTH = 140
+"""Columns of the table where it does not go to a terminal."""
 
 
 def bench(
@@ -90,7 +93,7 @@ def bench(
         exports=_exports(export or []),
         out=json.parent / "bench-logs",
     )
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         report = run(

@@ -65,11 +65,17 @@ class Camera:
             self._spin(0.05)
         return self._arrived[number] - self._sent[number] if number in self._arrived else None
 
-    def play(self, rate: float, *, seconds: float) -> Played:
-        """Send frames at a rate, Hz, and hear what comes."""
+    def play(self, rate: float, *, seconds: float, least: int = 3) -> Played:
+        """Send frames at a rate and hear what comes.
+
+        Args:
+            rate: Hz.
+            seconds: that it is held.
+            least: frames that are sent even if that takes longer.
+        """
         first = self._number
         began = time.perf_counter()
-        count = max(3, round(rate * seconds))
+        count = max(least, round(rate * seconds))
         for step in range(count):
             while (left := began + step / rate - time.perf_counter()) > 0:
                 self._spin(left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructseq_bench.aims import judged
-from instructseq_bench.measuring import Series, interleave, timed
+from instructseq_bench.measuring import Budget, Series, interleave, timed
 from instructseq_bench.node.camera import Camera
 from instructseq_bench.node.environment import prepare_environment
-from instructseq_bench.node.peak import MOST_MISSED, peak_rate
+from instructseq_bench.node.peak import LEAST_FRAMES, MOST_MISSED, peak_rate
 from instructseq_bench.node.processes import RosProcess, ros_process
 from instructseq_bench.node.timing import Timing, timing
 from instructseq_bench.rows import Row, measured_row
@@ -30,6 +30,7 @@ FRAMES = 8
 WARM_UPS = 8
 """Rounds before anything counts: the search for the fastest window takes so many maps."""
 
+LEAST_ROUNDS = 5
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 STREAM = "camera_optical_frame"
@@ -80,7 +81,7 @@ def measure_node(setting: Setting) -> Iterator[Row]:
         stage = Stage(cameras=cameras, perceiver=perceiver, instruction=instruction)
         series = _round_trips(setting, stage)
         yield from _latency_rows(setting, series)
-        yield from _rate_rows(setting, stage)
+        yield from _rate_rows(setting, stage, series)
         yield from _peak_rows(setting, stage, series)
 
 
@@ -118,7 +119,14 @@ def _round_trips(setting: Setting, stage: Stage) -> Series:
         stage.perceiver(frames[number % len(frames)], stage.instruction, stream=STREAM)
 
     candidates = {name: partial(trip, name) for name in stage.cameras}
-    return interleave({**candidates, "bare": timed(bare, setting.device)}, setting.budget(3), warm_ups=WARM_UPS)
+    return interleave(
+        {**candidates, "bare": timed(bare, setting.device)}, _several(setting.budget(3)), warm_ups=WARM_UPS
+    )
+
+
+def _several(budget: Budget) -> Budget:
+    """Enough rounds for a difference of times that is small beside them."""
+    return replace(budget, least=max(LEAST_ROUNDS, budget.least), most=max(LEAST_ROUNDS, budget.most))
 
 
 def _latency_rows(setting: Setting, series: Series) -> Iterator[Row]:
@@ -140,22 +148,22 @@ def _latency_rows(setting: Setting, series: Series) -> Iterator[Row]:
     yield judged(row, device=setting.device, why=lambda: reason)
 
 
-def _rate_rows(setting: Setting, stage: Stage) -> Iterator[Row]:
+def _rate_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
+    alone = spread(series["bare"]).median + spread(series["echo"]).median
     for rate in setting.preset.rates:
         found = {name: _play(setting, camera, rate) for name, camera in stage.cameras.items()}
         own = found["node"]
         ours = [] if np.isnan(own.mean) else [1e3 * own.mean]
-        words = f"{_words(own)}; peer: the echo node, {_words(found['echo'])}"
-        echo = found["echo"].mean
+        words = f"{_words(own)}; peer: bare Perceiver plus echo, one at a time; the echo node: {_words(found['echo'])}"
         if ours:
-            peer = None if np.isnan(echo) else [1e3 * echo]
-            yield measured_row(f"node/mean latency at {rate:g} Hz", "ms", ours, peer=peer, notes=words)
+            name = f"node/mean latency at {rate:g} Hz"
+            yield measured_row(name, "ms", ours, peer=[1e3 * alone], notes=words)
         yield measured_row(
             f"node/missed at {rate:g} Hz",
             "% missed",
             [100 * own.missed],
             peer=[100 * found["echo"].missed],
-            notes="the node takes the newest frame and drops what it replaces",
+            notes="peer: the echo node; the node takes the newest frame and drops what it replaces",
         )
 
 
@@ -163,7 +171,7 @@ def _peak_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
     for name, camera in stage.cameras.items():
         guess = 1 / spread(series[name]).median
         trials = setting.preset.peak_trials
-        peak, found = peak_rate(partial(_play, setting, camera), guess=guess, trials=trials)
+        peak, found = peak_rate(partial(_play, setting, camera, least=LEAST_FRAMES), guess=guess, trials=trials)
         bare = 1 / spread(series["bare"]).median
         words = f"highest of {trials} rates with at most {100 * MOST_MISSED:g} % missed"
         if found is not None:
@@ -174,8 +182,8 @@ def _peak_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
         yield row
 
 
-def _play(setting: Setting, camera: Camera, rate: float) -> Timing:
-    return timing(camera.play(rate, seconds=setting.preset.rate_seconds))
+def _play(setting: Setting, camera: Camera, rate: float, *, least: int = 3) -> Timing:
+    return timing(camera.play(rate, seconds=setting.preset.rate_seconds, least=least))
 
 
 def _words(found: Timing) -> str:

@@ -60,8 +60,9 @@ def test_the_table_shows_what_is_in_the_rows(make_setting: Callable[..., Setting
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     line = next(line for line in shown.splitlines() if line.startswith(("│ time N=1", "┃ time N=1")))
     cells = [cell.strip() for cell in line.strip("│").split("│")]
-    assert cells == ["time N=1", "2", "1.5 – 2.5", "8", "ms", "4", "–", "", "yes", "3"]
+    assert cells == ["time N=1", "2", "1.5 – 2.5", "8", "ms", "4", "yes", "3"]
     assert "NO" in shown
+    assert "limit" not in shown  # no row has one
     assert "not measured: the cable is loose" in shown
 
 
