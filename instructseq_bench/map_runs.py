@@ -47,7 +47,7 @@ class MapRuns:
                 OutputKind.MAP,
                 sampling=how.sampling,
                 samples=how.samples,
-                group=how.group,
+                meanings=how.meanings,
             )
 
         return self._candidate(TOKEN_BY_TOKEN, draw)
@@ -67,7 +67,7 @@ class MapRuns:
                 prefix,
                 sampling=how.sampling,
                 samples=how.samples,
-                group=how.group,
+                meanings=how.meanings,
                 window=window,
                 drafter=self._drafter(name, way_name(name, window), number),
             )

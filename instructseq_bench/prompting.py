@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from instructseq_model.answering import meanings_of_codes
 from instructseq_model.decoding import DecodingPrefix, Sampling, decoding_prefix
-from instructseq_model.decoding.generate import Group
+from instructseq_model.decoding.generate import Meanings
 from instructseq_model.geometry import letterbox, resize_image, stretch
+from instructseq_model.label_sets import label_set
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Task
-from instructseq_model.reading import MARK_THRESHOLD
 
 SAMPLING_TEMPERATURE = 0.9
 """Of several samples, as the Perceiver draws them."""
@@ -43,16 +44,17 @@ class MapDrawing:
     Attributes:
         sampling: most probable tokens for one sample, else random ones.
         samples: N.
-        group: what is decided on together.
+        meanings: of the codes.
     """
 
     sampling: Sampling
     samples: int
-    group: Group | None
+    meanings: Meanings
 
 
 def map_drawing(model: InstructSeq, task: Task, samples: int) -> MapDrawing:
     """How `samples` maps of a task are drawn."""
     temperature = 0.0 if samples == 1 else SAMPLING_TEMPERATURE
-    group = Group(members=model.marked_codes, threshold=MARK_THRESHOLD) if task is Task.SEGMENTATION else None
-    return MapDrawing(sampling=Sampling(temperature=temperature), samples=samples, group=group)
+    classes = label_set(model.config.label_sets[0]) if task is Task.SEMANTIC else None
+    meanings = meanings_of_codes(model, classes)
+    return MapDrawing(sampling=Sampling(temperature=temperature), samples=samples, meanings=meanings)

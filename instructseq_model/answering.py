@@ -9,6 +9,7 @@ from instructseq_model.decoding.generate import Generated, Meanings, generate
 from instructseq_model.decoding.map_decoder import MapDecoder
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.sampling import Sampling
+from instructseq_model.label_sets import LabelSet
 from instructseq_model.model import InstructSeq
 from instructseq_model.reading import MARK_THRESHOLD, Request
 from instructseq_model.vocabulary import OutputKind
@@ -35,10 +36,6 @@ def decode_tokens(
     sampling = Sampling(temperature=first.temperature)
     samples, seed = first.samples, first.seed
     if first.kind is OutputKind.MAP:
-        if first.label_set is None:
-            meanings = Meanings.marked(model.marked_codes, threshold=MARK_THRESHOLD)
-        else:
-            meanings = Meanings(labels=model.code_classes(first.label_set))
         streams = [request.stream for request in requests]
         made = maps(
             model.sequence,
@@ -47,7 +44,7 @@ def decode_tokens(
             samples=samples,
             seed=seed,
             streams=streams,
-            meanings=meanings,
+            meanings=meanings_of_codes(model, first.label_set),
             progress=progress,
         )
     else:
@@ -55,6 +52,13 @@ def decode_tokens(
             model.sequence, prefix, first.kind, sampling=sampling, samples=samples, seed=seed, progress=progress
         )
     return [_rows(made, slice(row, row + samples)) for row in range(0, len(made.tokens), samples)]
+
+
+def meanings_of_codes(model: InstructSeq, classes: LabelSet | None) -> Meanings:
+    """What the codes of a map mean: its classes, or marked and not where `classes` is None."""
+    if classes is None:
+        return Meanings.marked(model.marked_codes, threshold=MARK_THRESHOLD)
+    return Meanings(labels=model.code_classes(classes))
 
 
 def decode_texts(model: InstructSeq, prefix: DecodingPrefix, progress: Steps | None) -> list[Beam]:
