@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
 from instructseq_model.maps import marked_codes
 from instructseq_model.model_config import ModelConfig
@@ -71,6 +72,10 @@ class InstructSeq(nn.Module):
         length = min(encoded.states.shape[1], self.config.max_instruction_tokens)
         states = encoded.states[:, :length].to(self.device, self.dtype)
         return self.sequence.encode_instruction(image, states, encoded.lengths.to(self.device).clamp(max=length))
+
+    def decoding_prefix(self, image: ImagePrefix, encoded: InstructionStates) -> DecodingPrefix:
+        """Put encoded instructions and BEGIN on images."""
+        return decoding_prefix(self.sequence, image, self.read_instruction(image, encoded))
 
 
 def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> InstructSeq:

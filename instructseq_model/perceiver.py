@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from instructseq_model.checkpoint import load_checkpoint
-from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, kind_probabilities
+from instructseq_model.decoding.prefix import DecodingPrefix, kind_probabilities
 from instructseq_model.errors import ConfigError, InstructionError
 from instructseq_model.geometry import Placement, check_image, letterbox, resize_image, stretch
 from instructseq_model.instruction import InstructionStates, check_instruction
@@ -178,8 +178,7 @@ class Perceiver:
         self._instructions.move_to_end(instruction)
         _bound(self._instructions, INSTRUCTIONS_HELD)
         encoded, route = self._instructions[instruction]
-        on_image = self.model.read_instruction(read, encoded)
-        return placement, decoding_prefix(self.model.sequence, read, on_image), route
+        return placement, self.model.decoding_prefix(read, encoded), route
 
     def _read_image(self, image: NDArray[np.uint8]) -> tuple[Placement, ImagePrefix]:
         side = self.model.config.image_size
