@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from instructseq_model.checkpoint import load_checkpoint
+from instructseq_model.backends.table import load_backend
 from instructseq_model.decoding.prefix import DecodingPrefix, kind_probabilities
 from instructseq_model.errors import ConfigError, InstructionError
 from instructseq_model.geometry import Placement, check_image, letterbox, resize_image, stretch
@@ -56,25 +56,22 @@ class Perceiver:
         self._instructions: OrderedDict[str, tuple[InstructionStates, Route]] = OrderedDict()
 
     @classmethod
-    def load(cls, checkpoint: Path | str, *, device: str = "cpu", threads: int | None = None) -> Perceiver:
-        """Load a checkpoint folder.
+    def load(
+        cls, folder: Path | str, *, device: str = "cpu", threads: int | None = None, backend: str | None = None
+    ) -> Perceiver:
+        """Load a checkpoint, or a folder that `instructseq export` wrote.
 
         Args:
-            checkpoint: the folder.
+            folder: of either.
             device: "cpu" or "cuda" (or "cuda:1" ...).
-            threads: of the CPU; None leaves torch's choice.
+            threads: of the CPU; None leaves the library's choice.
+            backend: one of `backends.table.BACKENDS`; None takes what the folder was written for.
 
         Raises:
-            CheckpointError: the folder is no whole checkpoint.
-            ConfigError: the device does not exist here.
+            CheckpointError: the folder is neither, or damaged.
+            ConfigError: the device does not exist here, or the backend cannot read the folder.
         """
-        if threads is not None:
-            torch.set_num_threads(max(1, threads))
-        place = _device(device)
-        model = load_checkpoint(Path(checkpoint)).to(place)
-        if _has_fast_bfloat16(place):
-            model.vision.to(torch.bfloat16)
-        return cls(model)
+        return cls(load_backend(Path(folder), backend=backend, device=device, threads=threads))
 
     def __call__(
         self,
@@ -193,20 +190,6 @@ def _bound(held: OrderedDict[Any, Any], most: int) -> None:
         held.popitem(last=False)
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device {name!r} is none; name 'cpu' or 'cuda'") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is not supported; name 'cpu' or 'cuda'")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' is wanted, but torch sees no CUDA device here; use 'cpu' or install a driver")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is wanted, but there are {torch.cuda.device_count()}; count from cuda:0")
-    return device
-
-
 def _task(task: Task | str | None) -> Task | None:
     try:
         return None if task is None else Task(task)
@@ -221,11 +204,3 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
         yield
     finally:
         timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - began
-
-
-def _has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: on a CPU it needs instructions of its own, or is emulated."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.backends.mkldnn.is_available() and supported

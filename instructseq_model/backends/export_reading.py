@@ -49,6 +49,13 @@ def is_export(folder: Path) -> bool:
         return False
 
 
+def written_for(folder: Path) -> str:
+    """The backend that an export was written for, or "checkpoint" for any other folder; nothing else is checked."""
+    if not is_export(folder):
+        return "checkpoint"
+    return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("backend"))
+
+
 def read_export(folder: Path) -> Export:
     """Read and check an export folder.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +70,15 @@ class OnnxRuntimeSession:
 
     def bind(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Callable[[], None]:
         """Fix where inputs are read and outputs written."""
+        held = (dict(inputs), dict(outputs))  # the binding knows addresses only
         binding = self._session.io_binding()
-        self._bind(binding.bind_input, inputs)
-        self._bind(binding.bind_output, outputs)
-        return partial(self._launch, binding)
+        self._bind(binding.bind_input, held[0])
+        self._bind(binding.bind_output, held[1])
+
+        def run(keep: object = held) -> None:
+            self._launch(binding)
+
+        return run
 
     def _bind(self, bind: Callable[..., None], tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():

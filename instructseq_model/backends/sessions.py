@@ -27,7 +27,7 @@ class Session(Protocol):
         A tensor that is both (a cache) is updated in place.
 
         Returns:
-            Called again and again, it reads what the inputs hold at that time.
+            Called again and again, it reads what the inputs hold at that time. It keeps the tensors alive.
         """
         ...
 

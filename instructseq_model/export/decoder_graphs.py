@@ -1,10 +1,9 @@
-"""Graphs of decoding: a step of T tokens for each of N samples with their caches, the output head of each kind, and
-the map's painter.
+"""Graphs of decoding: a step with caches, the output head of each kind, and the map's painter.
 
 One decoder graph serves all kinds and windows. What differs between kinds, where a token stands and what the grounding
-adds there, comes in as row numbers of two tables (`layout.Layout`). The caches are written in place, each row at a position of
-its own, by ONNX's TensorScatter: ONNX Runtime does it without a copy where input and output are one buffer, and TensorRT
-takes it for its KV-cache-update layer.
+adds there, comes in as row numbers of two tables (`layout.Layout`). The caches are written in place, each row at a
+position of its own, by ONNX's TensorScatter: ONNX Runtime does it without a copy where input and output are one buffer,
+and TensorRT takes it for its KV-cache-update layer.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.transformer import Block, KeyValues, attend_shared_prefix
 from instructseq_model.vocabulary import END, OutputKind
 
-MOST_WINDOW = 64
 MOST_ROWS = 32
 
 
@@ -27,33 +25,33 @@ def decoder_graph(model: InstructSeq) -> Graph:
     """T tokens of each of N samples through the transformer.
 
     Inputs: `tokens` and `places` (N x T), `starts` (N, where each row's first token goes in its caches), `past` (as
-    `instruction_prefix` gives it); with grounding `added` (N x T) and `conditioning`; each layer's caches, N x H x S x d.
-    Outputs: `hidden` N x T x D, what the heads read, and the caches.
+    `instruction_prefix` gives it); with grounding `added` (N x T) and `conditioning`; each layer's caches, N x H x S x
+    d. Outputs: `hidden` N x T x D, what the heads read, and the caches.
     """
     config, shape = model.config.sequence, model.config.transformer
     depth = shape.width // shape.heads
     longest = max(config.output_length(kind) for kind in OutputKind)
     cells = config.vision_grid**2
     rows = Size(name="rows", least=1, usual=10, most=MOST_ROWS)
-    window = Size(name="window", least=1, usual=1, most=MOST_WINDOW)
-    room = Size(name="room", least=1, usual=longest, most=longest + MOST_WINDOW)
+    window = Size(name="window", least=1, usual=1, most=longest)
+    room = Size(name="room", least=1, usual=longest, most=longest)
     prefix = Size(name="prefix", least=cells + 3, usual=cells + 17, most=cells + config.max_instruction_tokens + 1)
     per_token = {0: rows, 1: window}
     example = {"rows": 3, "window": 2, "room": 7, "prefix": cells + 6}
     whole = torch.zeros(example["rows"], example["window"], dtype=torch.long)
     past = torch.randn(shape.layers, 2, 1, shape.heads, example["prefix"], depth).to(model.dtype)
     inputs = [
-        Input(name="tokens", example=whole, varying=per_token),
-        Input(name="places", example=whole, varying=per_token),
+        Input(name="tokens", example=whole.clone(), varying=per_token),
+        Input(name="places", example=whole.clone(), varying=per_token),
         Input(name="starts", example=torch.arange(example["rows"]), varying={0: rows}),
         Input(name="past", example=past, varying={4: prefix}),
     ]
     if model.sequence.grounding is not None:
         added = torch.randn(1, config.output_length(OutputKind.MAP) + 5, shape.width).to(model.dtype)
-        inputs += [Input(name="added", example=whole, varying=per_token), Input(name="conditioning", example=added)]
+        inputs += [Input(name="added", example=whole.clone(), varying=per_token), Input(name="conditioning", example=added)]
     names = [name for pair in cache_names(shape.layers) for name in pair]
     cache = torch.randn(example["rows"], shape.heads, example["room"], depth).to(model.dtype)
-    inputs += [Input(name=name, example=cache, varying={0: rows, 2: room}) for name in names]
+    inputs += [Input(name=name, example=cache.clone(), varying={0: rows, 2: room}) for name in names]
     return Graph(
         name="decoder",
         module=_Decoder(model.sequence),
@@ -64,7 +62,8 @@ def decoder_graph(model: InstructSeq) -> Graph:
 
 def head_graph(model: InstructSeq, kind: OutputKind) -> Graph:
     """Hidden states, M x D, to logits of one kind's choices, M x C, float32, END last where the kind has one."""
-    most = MOST_ROWS * MOST_WINDOW
+    config = model.config.sequence
+    most = MOST_ROWS * max(config.output_length(one) for one in OutputKind)
     positions = Size(name="positions", least=1, usual=10, most=most)
     hidden = torch.randn(3, model.config.transformer.width).to(model.dtype)
     return Graph(

@@ -33,9 +33,7 @@ def instruction_graph(model: InstructSeq) -> Graph:
     return Graph(
         name="instruction",
         module=_InstructionStates(model.instruction),
-        inputs=(
-            Input(name="ids", example=torch.tensor([[1, 5, 6, 7, 2]]), varying={1: instruction_length(model)}),
-        ),
+        inputs=(Input(name="ids", example=torch.tensor([[1, 5, 6, 7, 2]]), varying={1: instruction_length(model)}),),
         outputs=("states",),
     )
 

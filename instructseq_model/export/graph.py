@@ -41,7 +41,7 @@ class Input:
 
     Attributes:
         name: as the graph calls it.
-        example: a tensor of the right type; its varying dimensions are larger than 1 and differ from one another, or
+        example: a tensor of the right type, no other input's; its varying dimensions are larger than 1 and differ from one another, or
             tracing would take them for constants.
         varying: sizes by dimension.
     """
@@ -116,7 +116,7 @@ def write_graph(graph: Graph, folder: Path) -> list[Path]:
 
 
 def _as_arguments(module: nn.Module, shapes: list[Any]) -> tuple[Any, ...]:
-    """Shapes as torch.export wants them: those of the inputs that `forward` takes as `*rest` in a tuple of their own."""
+    """Shapes as torch.export wants them: those of what `forward` takes as `*rest` in a tuple of their own."""
     code = module.forward.__code__
     if not code.co_flags & inspect.CO_VARARGS:
         return tuple(shapes)

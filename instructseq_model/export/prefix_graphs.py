@@ -20,13 +20,15 @@ def image_prefix_graph(model: InstructSeq) -> Graph:
     return Graph(
         name="image_prefix",
         module=_ImagePrefix(model.sequence),
-        inputs=(Input(name="features", example=torch.randn(1, shape.vision_grid**2, shape.vision_width).to(model.dtype)),),
+        inputs=(
+            Input(name="features", example=torch.randn(1, shape.vision_grid**2, shape.vision_width).to(model.dtype)),
+        ),
         outputs=image_prefix_names(model.sequence),
     )
 
 
 def image_prefix_names(model: SequenceModel) -> tuple[str, ...]:
-    """Outputs of the image's graph and inputs of the instruction's: states, past, and those of the grounding there is."""
+    """Outputs of the image's graph and inputs of the instruction's: states, past, and what the grounding holds."""
     names = ["image_states", "image_past"]
     if model.grounding is not None:
         names += ["image_keys", *(["image_classes"] if model.grounding.class_heat is not None else [])]
@@ -51,9 +53,7 @@ def instruction_prefix_graph(model: InstructSeq) -> Graph:
         varying={1: instruction_length(model)},
     )
     outputs = ("past", "begin", *(("conditioning",) if model.sequence.grounding is not None else ()))
-    return Graph(
-        name="instruction_prefix", module=_InstructionPrefix(model), inputs=(states, *held), outputs=outputs
-    )
+    return Graph(name="instruction_prefix", module=_InstructionPrefix(model), inputs=(states, *held), outputs=outputs)
 
 
 def stacked(past: list[KeyValues]) -> Tensor:
@@ -82,7 +82,9 @@ class _InstructionPrefix(nn.Module):
         super().__init__()
         self.model = model.sequence
 
-    def forward(self, states: Tensor, image_states: Tensor, image_past: Tensor, *grounding: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, states: Tensor, image_states: Tensor, image_past: Tensor, *grounding: Tensor
+    ) -> tuple[Tensor, ...]:
         held = None if not grounding else ImageGrounding(grounding[0], grounding[1] if len(grounding) > 1 else None)
         image = ImagePrefix(image_states, unstacked(image_past), held)
         lengths = torch.full((1,), states.shape[1], dtype=torch.long, device=states.device)
