@@ -48,7 +48,10 @@ def decoder_graph(model: InstructSeq) -> Graph:
     ]
     if model.sequence.grounding is not None:
         added = torch.randn(1, config.output_length(OutputKind.MAP) + 5, shape.width).to(model.dtype)
-        inputs += [Input(name="added", example=whole.clone(), varying=per_token), Input(name="conditioning", example=added)]
+        inputs += [
+            Input(name="added", example=whole.clone(), varying=per_token),
+            Input(name="conditioning", example=added),
+        ]
     names = [name for pair in cache_names(shape.layers) for name in pair]
     cache = torch.randn(example["rows"], shape.heads, example["room"], depth).to(model.dtype)
     inputs += [Input(name=name, example=cache.clone(), varying={0: rows, 2: room}) for name in names]

@@ -41,8 +41,8 @@ class Input:
 
     Attributes:
         name: as the graph calls it.
-        example: a tensor of the right type, no other input's; its varying dimensions are larger than 1 and differ from one another, or
-            tracing would take them for constants.
+        example: a tensor of the right type, of this input alone, or tracing would take two inputs for one; its varying
+            dimensions are larger than 1 and differ from one another, or tracing would take them for constants.
         varying: sizes by dimension.
     """
 
