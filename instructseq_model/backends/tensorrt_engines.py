@@ -1,8 +1,8 @@
 """TensorRT engines: built from an export's graphs by an explicit command, kept under what they depend on.
 
 `tensorrt_rtx` (cards from Turing to Blackwell, a wheel on PyPI, builds without a card) and stock `tensorrt` (also
-Hopper and Jetson, builds on the card itself) have one Python API. An engine runs only with the very version and kind of card
-that it was built for; its key is a hash of all that, so one that does not fit is never found, let alone loaded.
+Hopper and Jetson, builds on the card itself) have one Python API. An engine runs only with the very version and kind of
+card that it was built for; its key is a hash of all that, so one that does not fit is never found, let alone loaded.
 """
 
 from __future__ import annotations

@@ -1,0 +1,73 @@
+"""Engines are built without a card; running them needs one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from instructseq_model.backends.export_reading import Export, read_export
+from instructseq_model.backends.tensorrt_engines import build_engines, engine_file, library_name, read_engine
+from instructseq_model.errors import CheckpointError, ConfigError
+from instructseq_model.export.folder import GRAPHS, write_export
+from instructseq_model.model import build_random
+from instructseq_model.model_config import load_model_config
+
+tensorrt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
+pytest.importorskip("onnxscript")
+CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "household.yaml")
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("export")
+    model = build_random(CONFIG).eval().requires_grad_(False)
+    graphs = {name: GRAPHS[name] for name in ("decoder", "head_map")}
+    write_export(model, folder, backend="tensorrt", precision="bf16", graphs=graphs)
+    return read_export(folder)
+
+
+@pytest.fixture(scope="module")
+def told(export: Export) -> list[Any]:
+    progress: list[Any] = []
+    build_engines(export, ["SM86", "SM89", "SM120"], library=tensorrt, progress=lambda *one: progress.append(one))
+    return progress
+
+
+def test_engines_of_every_card_are_built_with_progress_and_an_estimate(export: Export, told: list[Any]) -> None:
+    assert len(told) == 6
+    assert [share for _, share, _ in told] == sorted(share for _, share, _ in told)
+    assert all(left > 0 for _, _, left in told)
+    for device in ("SM86", "SM89", "SM120"):
+        assert len(read_engine(export, "decoder", library=library_name(tensorrt), device=device)) > 10_000_000
+
+
+def test_nothing_is_built_twice(export: Export, told: list[Any]) -> None:
+    again: list[Any] = []
+    build_engines(export, ["SM86"], library=tensorrt, progress=lambda *one: again.append(one))
+    assert again == []
+
+
+@pytest.mark.parametrize(("library", "device"), [("tensorrt_rtx 1.0", "SM86"), (library_name(tensorrt), "SM75")])
+def test_engine_of_another_version_or_card_is_refused(
+    export: Export, told: list[Any], library: str, device: str
+) -> None:
+    with pytest.raises(CheckpointError, match="instructseq export"):
+        read_engine(export, "decoder", library=library, device=device)
+
+
+def test_damaged_engine_is_refused_and_built_again(export: Export, told: list[Any]) -> None:
+    file = engine_file(export, "head_map", library=library_name(tensorrt), device="SM86")
+    file.write_bytes(b"no engine")
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_engine(export, "head_map", library=library_name(tensorrt), device="SM86")
+    build_engines(export, ["SM86"], library=tensorrt)
+    assert json.loads(file.with_suffix(".json").read_text())["key"]["device"] == "SM86"
+    assert read_engine(export, "head_map", library=library_name(tensorrt), device="SM86")
+
+
+def test_card_that_the_library_does_not_know_is_refused(export: Export) -> None:
+    with pytest.raises(ConfigError, match="SM86"):
+        build_engines(export, ["SM999"], library=tensorrt)
