@@ -9,6 +9,7 @@ directly on masks, it learns to point long before a token sequence would; docs/d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,14 +75,19 @@ class Conditioning(NamedTuple):
     box: Tensor
     cells: Tensor | None
 
-    def rows(self, chosen: slice) -> Conditioning:
-        """Some rows, as views."""
+    def rows(self, chosen: slice | Tensor) -> Conditioning:
+        """Some rows."""
         return Conditioning(self.begin[chosen], self.box[chosen], None if self.cells is None else self.cells[chosen])
 
-    def repeated(self, count: int) -> Conditioning:
-        """Every row `count` times in a row."""
-        cells = None if self.cells is None else self.cells.repeat_interleave(count, 0)
-        return Conditioning(self.begin.repeat_interleave(count, 0), self.box.repeat_interleave(count, 0), cells)
+
+def stack_conditioning(parts: Sequence[Conditioning]) -> Conditioning:
+    """One after the other; all of them with cells, or none."""
+    cells = [part.cells for part in parts if part.cells is not None]
+    return Conditioning(
+        torch.cat([part.begin for part in parts]),
+        torch.cat([part.box for part in parts]),
+        torch.cat(cells) if cells else None,
+    )
 
 
 class ImageGrounding(NamedTuple):
@@ -94,6 +100,10 @@ class ImageGrounding(NamedTuple):
 
     keys: Tensor
     classes: Tensor | None
+
+    def rows(self, chosen: slice) -> ImageGrounding:
+        """Some images, as views."""
+        return ImageGrounding(self.keys[chosen], None if self.classes is None else self.classes[chosen])
 
 
 class Pointing(NamedTuple):

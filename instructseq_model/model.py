@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix
+from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, stack_prefixes
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
 from instructseq_model.maps import marked_codes
 from instructseq_model.model_config import ModelConfig
@@ -76,6 +77,10 @@ class InstructSeq(nn.Module):
     def decoding_prefix(self, image: ImagePrefix, encoded: InstructionStates) -> DecodingPrefix:
         """Put encoded instructions and BEGIN on images."""
         return decoding_prefix(self.sequence, image, self.read_instruction(image, encoded))
+
+    def stack_prefixes(self, prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
+        """Prefixes of this model, to be decoded together."""
+        return stack_prefixes(prefixes)
 
 
 def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> InstructSeq:

@@ -5,30 +5,36 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from instructseq_model.answering import Steps, decode_texts, decode_tokens
 from instructseq_model.backends.table import load_backend
+from instructseq_model.decoding.beam import Beam
+from instructseq_model.decoding.generate import Generated
+from instructseq_model.decoding.map_decoder import MapDecoder
 from instructseq_model.decoding.prefix import DecodingPrefix, kind_probabilities
-from instructseq_model.errors import ConfigError, InstructionError
-from instructseq_model.geometry import Placement, check_image, letterbox, resize_image, stretch
-from instructseq_model.instruction import InstructionStates, check_instruction
+from instructseq_model.decoding.streams import Stream
+from instructseq_model.errors import InstructionError
+from instructseq_model.geometry import Placement, letterbox, resize_image, stretch
+from instructseq_model.instruction import InstructionStates
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.label_sets import label_set as label_set_named
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Perception, Task
+from instructseq_model.question import Question
 from instructseq_model.reading import Request, read_boxes, read_caption, read_referring, read_semantic
 from instructseq_model.routing import Route
 from instructseq_model.sequence_model import ImagePrefix
 from instructseq_model.vocabulary import OutputKind
 
-MOST_SAMPLES = 32
 FRAMES_HELD = 2
 INSTRUCTIONS_HELD = 256
 KIND_OF_TASK = {
@@ -43,21 +49,39 @@ Progress = Callable[[str, float], None]
 """Called with the stage's name and its share done in [0, 1]; an exception it raises ends the perception."""
 
 
+class _Prompt(NamedTuple):
+    """A question encoded: `view` is P x D, `prefix` of one instruction."""
+
+    placement: Placement
+    view: Tensor
+    prefix: DecodingPrefix
+    route: Route
+
+
 class Perceiver:
     """Perceives images as instructed; not to be called from two threads at once.
 
     Args:
         model: in evaluation mode, on its device.
+        window: map tokens that a pass of the decoder checks; None finds the fastest. Speed alone depends on it.
     """
 
-    def __init__(self, model: InstructSeq) -> None:
+    def __init__(self, model: InstructSeq, *, window: int | None = None) -> None:
         self.model = model
+        self.maps = MapDecoder(window=window)
         self._frames: OrderedDict[bytes, tuple[Placement, ImagePrefix]] = OrderedDict()
         self._instructions: OrderedDict[str, tuple[InstructionStates, Route]] = OrderedDict()
 
     @classmethod
     def load(
-        cls, folder: Path | str, *, device: str = "cpu", threads: int | None = None, backend: str | None = None
+        cls,
+        folder: Path | str,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        backend: str | None = None,
+        precision: str = "auto",
+        window: int | None = None,
     ) -> Perceiver:
         """Load a checkpoint, or a folder that `instructseq export` wrote.
 
@@ -66,12 +90,17 @@ class Perceiver:
             device: "cpu" or "cuda" (or "cuda:1" ...).
             threads: of the CPU; None leaves the library's choice.
             backend: one of `backends.table.BACKENDS`; None takes what the folder was written for.
+            precision: of a checkpoint's weights, one of `precision.PRECISIONS`; "auto" changes no trained weight, and
+                leaves an export as it was written.
+            window: map tokens that a pass of the decoder checks; None finds the fastest.
 
         Raises:
             CheckpointError: the folder is neither, or damaged.
-            ConfigError: the device does not exist here, or the backend cannot read the folder.
+            ConfigError: the device does not exist here, the backend cannot read the folder, or the precision is not to
+                be had there.
         """
-        return cls(load_backend(Path(folder), backend=backend, device=device, threads=threads))
+        model = load_backend(Path(folder), backend=backend, device=device, threads=threads, precision=precision)
+        return cls(model, window=window)
 
     def __call__(
         self,
@@ -83,70 +112,113 @@ class Perceiver:
         seed: int | None = None,
         label_set: str | None = None,
         task: Task | str | None = None,
+        stream: Hashable = None,
         progress: Progress | None = None,
     ) -> Perception:
-        """Do what the instruction says.
+        """Do what the instruction says; arguments and errors as for `Question` and `batch`."""
+        question = Question(
+            image=image,
+            instruction=instruction,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+            label_set=label_set,
+            task=task,
+            stream=stream,
+        )
+        return self.batch([question], progress=progress)[0]
+
+    def batch(self, questions: Sequence[Question], *, progress: Progress | None = None) -> list[Perception]:
+        """Answer several questions, of several cameras or on one frame; those of one kind are decoded together.
+
+        The answers are those that each question gets alone. Their timings are those of the batch.
 
         Args:
-            image: H x W x 3 uint8 RGB.
-            instruction: free words, at most 10,000 characters.
-            samples: sequences drawn and aggregated, 1 to 32.
-            temperature: of sampling; None means 0 (most probable tokens) for one sample and 0.9 for more.
-            seed: of the noise; None means 0. Equal arguments give equal results.
-            label_set: of a semantic map; None reads it out of the instruction.
-            task: what to do; None lets the model choose.
+            questions: any number.
             progress: told how far it is.
 
         Raises:
-            ImageError: the image is none.
-            InstructionError: the instruction is empty, too long, or asks for a label set that the checkpoint lacks.
-            ConfigError: samples, temperature, label set or task out of range.
+            InstructionError: an instruction asks for a label set that the checkpoint lacks.
+            ConfigError: a temperature or label set out of range.
         """
         began = time.perf_counter()
-        check_image(image)
-        check_instruction(instruction)
-        if not 1 <= samples <= MOST_SAMPLES:
-            raise ConfigError(f"samples must be 1 to {MOST_SAMPLES}, got {samples}")
-        asked = _task(task)
-        timings: dict[str, float] = {}
+        if progress is not None:
+            progress("encode", 0.0)
         with torch.inference_mode():
-            with _timed(timings, "encode"):
-                if progress is not None:
-                    progress("encode", 0.0)
-                placement, prefix, route = self._prefix(image, instruction)
-            mass = {kind: float(value) for kind, value in kind_probabilities(self.model.sequence, prefix.begin).items()}
-            kind = KIND_OF_TASK[asked] if asked else max(mass, key=lambda one: mass[one])
-            request = Request(
-                instruction=instruction,
-                kind=kind,
-                task=asked or TASK_OF_KIND.get(kind, route.map_task),
-                placement=placement,
-                samples=samples,
-                temperature=temperature if temperature is not None else (0.9 if samples > 1 else 0.0),
-                seed=seed or 0,
-                kind_probabilities={one.value: value for one, value in mass.items()},
-                progress=None if progress is None else (lambda done, most: progress("decode", done / most)),
-            )
-            perception = self._read(prefix, request, label_set, route, timings)
-        timings["total"] = time.perf_counter() - began
-        return perception
+            prompts = self._prompts(questions)
+            requests = [self._request(*pair) for pair in zip(questions, prompts, strict=True)]
+            encoded = time.perf_counter() - began
+            sets = [
+                self._label_set(question.label_set, prompt.route) if request.task is Task.SEMANTIC else None
+                for question, prompt, request in zip(questions, prompts, requests, strict=True)
+            ]
+            batches: dict[Hashable, list[int]] = {}
+            for number, request in enumerate(requests):
+                batches.setdefault(request.batch, []).append(number)
+            answers: dict[int, tuple[Perception, dict[str, float]]] = {}
+            for numbers in batches.values():
+                steps = None if progress is None else _steps(progress, len(answers), len(numbers), len(questions))
+                answers |= self._answers(numbers, prompts, requests, sets, encoded, steps)
+        for _, timings in answers.values():
+            timings["total"] = time.perf_counter() - began
+        return [answers[number][0] for number in range(len(questions))]
+
+    def _request(self, question: Question, prompt: _Prompt) -> Request:
+        mass = kind_probabilities(self.model.sequence, prompt.prefix.begin)
+        probabilities = {kind: float(value) for kind, value in mass.items()}
+        asked = question.asked
+        kind = KIND_OF_TASK[asked] if asked else max(probabilities, key=lambda one: probabilities[one])
+        temperature = question.temperature
+        if temperature is None:
+            temperature = 0.9 if question.samples > 1 else 0.0
+        request = Request(
+            instruction=question.instruction,
+            kind=kind,
+            task=asked or TASK_OF_KIND.get(kind, prompt.route.map_task),
+            placement=prompt.placement,
+            samples=question.samples,
+            temperature=temperature,
+            seed=question.seed or 0,
+            kind_probabilities={one.value: value for one, value in probabilities.items()},
+        )
+        if question.stream is None:
+            return request
+        return replace(request, stream=Stream((question.stream, question.instruction, request.batch), prompt.view))
+
+    def _answers(
+        self,
+        numbers: Sequence[int],
+        prompts: Sequence[_Prompt],
+        requests: Sequence[Request],
+        sets: Sequence[LabelSet | None],
+        encoded: float,
+        steps: Steps | None,
+    ) -> dict[int, tuple[Perception, dict[str, float]]]:
+        """Decode the named requests together and read each: its perception, and its timings to be completed."""
+        began = time.perf_counter()
+        prefix = self.model.stack_prefixes([prompts[number].prefix for number in numbers])
+        chosen = [requests[number] for number in numbers]
+        made: list[Beam | Generated] = []
+        if chosen[0].kind is OutputKind.TEXT:
+            made += decode_texts(self.model, prefix, steps)
+        else:
+            made += decode_tokens(self.model, prefix, chosen, self.maps, steps)
+        decoded = time.perf_counter() - began
+        answers = {}
+        for number, tokens in zip(numbers, made, strict=True):
+            timings = {"encode": encoded, "decode": decoded}
+            answers[number] = self._read(tokens, requests[number], sets[number], timings), timings
+        return answers
 
     def _read(
-        self,
-        prefix: DecodingPrefix,
-        request: Request,
-        label_set: str | None,
-        route: Route,
-        timings: dict[str, float],
+        self, made: Beam | Generated, request: Request, label_set: LabelSet | None, timings: dict[str, float]
     ) -> Perception:
-        if request.task is Task.SEMANTIC:
-            return read_semantic(self.model, prefix, request, self._label_set(label_set, route), timings)
-        readers = {
-            Task.SEGMENTATION: read_referring,
-            Task.DETECTION: read_boxes,
-            Task.CAPTION: read_caption,
-        }
-        return readers[request.task](self.model, prefix, request, timings)
+        if isinstance(made, Beam):
+            return read_caption(self.model, made, request, timings)
+        if label_set is not None:
+            return read_semantic(self.model, made, request, label_set, timings)
+        read = read_boxes if request.task is Task.DETECTION else read_referring
+        return read(self.model, made, request, timings)
 
     def _label_set(self, named: str | None, route: Route) -> LabelSet:
         known = self.model.config.label_sets
@@ -159,48 +231,54 @@ class Perceiver:
             )
         return label_set_named(name)
 
-    def _prefix(self, image: NDArray[np.uint8], instruction: str) -> tuple[Placement, DecodingPrefix, Route]:
-        key = hashlib.blake2b(image.tobytes(), digest_size=16, salt=str(image.shape).encode()[:16]).digest()
-        if key not in self._frames:
-            self._frames[key] = self._read_image(image)
-        self._frames.move_to_end(key)
+    def _prompts(self, questions: Sequence[Question]) -> list[_Prompt]:
+        """Images and instructions encoded, each as often as it is new."""
+        prompts = []
+        for question, (placement, image) in zip(questions, self._images(questions), strict=True):
+            encoded, route = self._instruction(question.instruction)
+            prefix = self.model.decoding_prefix(image, encoded)
+            prompts.append(_Prompt(placement, image.states[0], prefix, route))
+        return prompts
+
+    def _images(self, questions: Sequence[Question]) -> list[tuple[Placement, ImagePrefix]]:
+        images = {_image_key(question.image): question.image for question in questions}
+        new = [key for key in images if key not in self._frames]
+        if new:
+            self._frames |= zip(new, self._read_images([images[key] for key in new]), strict=True)
+        for key in images:
+            self._frames.move_to_end(key)
+        found = [self._frames[_image_key(question.image)] for question in questions]
         _bound(self._frames, FRAMES_HELD)
-        placement, read = self._frames[key]
+        return found
+
+    def _instruction(self, instruction: str) -> tuple[InstructionStates, Route]:
         if instruction not in self._instructions:
             encoded = self.model.instruction.encode([instruction])
-            self._instructions[instruction] = (
-                encoded,
-                self.model.router.route(encoded.states.float(), encoded.lengths)[0],
-            )
+            route = self.model.router.route(encoded.states.float(), encoded.lengths)[0]
+            self._instructions[instruction] = (encoded, route)
         self._instructions.move_to_end(instruction)
         _bound(self._instructions, INSTRUCTIONS_HELD)
-        encoded, route = self._instructions[instruction]
-        return placement, self.model.decoding_prefix(read, encoded), route
+        return self._instructions[instruction]
 
-    def _read_image(self, image: NDArray[np.uint8]) -> tuple[Placement, ImagePrefix]:
+    def _read_images(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[Placement, ImagePrefix]]:
         side = self.model.config.image_size
         place = stretch if self.model.config.fit == "stretch" else letterbox
-        placement = place((image.shape[1], image.shape[0]), side)
-        pixels = torch.from_numpy(resize_image(image, placement)).to(self.model.device)
-        return placement, self.model.read_image(pixels.permute(2, 0, 1)[None].float() / 255)
+        placements = [place((image.shape[1], image.shape[0]), side) for image in images]
+        resized = [resize_image(*one) for one in zip(images, placements, strict=True)]
+        pixels = torch.from_numpy(np.stack(resized)).to(self.model.device)  # I x S x S x 3
+        read = self.model.read_image(pixels.permute(0, 3, 1, 2).float() / 255)
+        return [(placement, read.row(number)) for number, placement in enumerate(placements)]
+
+
+def _image_key(image: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16, salt=str(image.shape).encode()[:16]).digest()
+
+
+def _steps(progress: Progress, before: int, here: int, all_of_them: int) -> Steps:
+    """Steps of `here` questions told as a share of all, with `before` of them answered."""
+    return lambda done, most: progress("decode", (before + here * done / most) / all_of_them)
 
 
 def _bound(held: OrderedDict[Any, Any], most: int) -> None:
     while len(held) > most:
         held.popitem(last=False)
-
-
-def _task(task: Task | str | None) -> Task | None:
-    try:
-        return None if task is None else Task(task)
-    except ValueError as error:
-        raise ConfigError(f"task {task!r} is none of {', '.join(one.value for one in Task)}") from error
-
-
-@contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - began

@@ -1,9 +1,9 @@
-"""Reading an answer: decode tokens of one kind, aggregate the samples, place the result in the source image."""
+"""Reading an answer: aggregate the samples of decoded tokens, place the result in the source image."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from instructseq_model.aggregation import most_agreed, pairwise_box_iou, pairwise_mask_iou, vote
 from instructseq_model.confidence import box_confidence, confidence_grid, sequence_score
-from instructseq_model.decoding.beam import beam_search
-from instructseq_model.decoding.generate import Generated, Group, generate
-from instructseq_model.decoding.prefix import DecodingPrefix
-from instructseq_model.decoding.sampling import Sampling
+from instructseq_model.decoding.beam import Beam
+from instructseq_model.decoding.generate import Generated
+from instructseq_model.decoding.streams import Stream
 from instructseq_model.errors import CheckpointError
 from instructseq_model.geometry import Placement, map_to_source
 from instructseq_model.label_sets import LabelSet
@@ -23,8 +22,6 @@ from instructseq_model.maps import class_maps, decode_maps, referring_masks
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.vocabulary import OutputKind
-
-BEAM_SIZE = 6
 
 MARK_THRESHOLD = 0.15
 """A place is marked from this probability on, all codes of marks taken together. Half the overlap that can be reached
@@ -44,7 +41,7 @@ class Request:
         temperature: of sampling.
         seed: of the noise.
         kind_probabilities: of the first step.
-        progress: told after each token.
+        stream: the frame's place in a stream; None for a single frame.
     """
 
     instruction: str
@@ -55,14 +52,20 @@ class Request:
     temperature: float
     seed: int
     kind_probabilities: Mapping[str, float]
-    progress: Callable[[int, int], None] | None = None
+    stream: Stream | None = None
+
+    @property
+    def batch(self) -> Hashable:
+        """Requests for which this is equal can be decoded together."""
+        if self.kind is OutputKind.TEXT:
+            return self.kind
+        return self.kind, self.task is Task.SEGMENTATION, self.samples, self.temperature, self.seed
 
 
 def read_semantic(
-    model: InstructSeq, prefix: DecodingPrefix, request: Request, label_set: LabelSet, timings: dict[str, float]
+    model: InstructSeq, made: Generated, request: Request, label_set: LabelSet, timings: dict[str, float]
 ) -> Perception:
     """A map of classes: the samples vote on every pixel."""
-    made = _generate(model, prefix, request, timings)
     began = time.perf_counter()
     painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
     ids, agreement = vote(class_maps(painted, label_set), classes=label_set.unlabelled + 1)
@@ -80,12 +83,8 @@ def read_semantic(
     return perception
 
 
-def read_referring(
-    model: InstructSeq, prefix: DecodingPrefix, request: Request, timings: dict[str, float]
-) -> Perception:
+def read_referring(model: InstructSeq, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
     """A mask of what was referred to: the sample that agrees most with the others."""
-    group = Group(members=model.marked_codes, threshold=MARK_THRESHOLD)
-    made = _generate(model, prefix, request, timings, group=group)
     began = time.perf_counter()
     painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
     masks = referring_masks(painted)  # N x S x S
@@ -108,9 +107,8 @@ def read_referring(
     return perception
 
 
-def read_boxes(model: InstructSeq, prefix: DecodingPrefix, request: Request, timings: dict[str, float]) -> Perception:
+def read_boxes(model: InstructSeq, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
     """Boxes: the answer that agrees most with the others."""
-    made = _generate(model, prefix, request, timings)
     began = time.perf_counter()
     answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
     best = most_agreed(pairwise_box_iou([boxes for boxes, _ in answers]))
@@ -132,45 +130,19 @@ def read_boxes(model: InstructSeq, prefix: DecodingPrefix, request: Request, tim
     return perception
 
 
-def read_caption(model: InstructSeq, prefix: DecodingPrefix, request: Request, timings: dict[str, float]) -> Perception:
-    """A caption by beam search (paper, section 4.1); samples and temperature do not matter.
+def read_caption(model: InstructSeq, best: Beam, request: Request, timings: dict[str, float]) -> Perception:
+    """A caption.
 
     Raises:
         CheckpointError: the model has no caption tokenizer.
     """
     if model.tokenizer is None:
         raise CheckpointError("this model has no caption tokenizer; load a trained checkpoint")
-    began = time.perf_counter()
-    best = beam_search(model.sequence, prefix, size=BEAM_SIZE, progress=request.progress)[0]
-    timings["decode"] = time.perf_counter() - began
     first, size = model.config.sequence.vocabulary.text_range.start, model.tokenizer.size
     caption = model.tokenizer.decode([token - first for token in best.tokens if token - first < size])
     score = float(np.exp(best.log_probability / (len(best.tokens) + 1)))
     timings["aggregate"] = 0.0
     return Perception(**_common(request, timings), caption=caption, score=score)
-
-
-def _generate(
-    model: InstructSeq,
-    prefix: DecodingPrefix,
-    request: Request,
-    timings: dict[str, float],
-    *,
-    group: Group | None = None,
-) -> Generated:
-    began = time.perf_counter()
-    made = generate(
-        model.sequence,
-        prefix,
-        request.kind,
-        sampling=Sampling(temperature=request.temperature),
-        samples=request.samples,
-        seed=request.seed,
-        group=group,
-        progress=request.progress,
-    )
-    timings["decode"] = time.perf_counter() - began
-    return made
 
 
 def _common(request: Request, timings: dict[str, float]) -> dict[str, Any]:

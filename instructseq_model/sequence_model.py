@@ -72,6 +72,12 @@ class ImagePrefix(NamedTuple):
     past: list[KeyValues]
     grounding: ImageGrounding | None
 
+    def row(self, index: int) -> ImagePrefix:
+        """One image, as views."""
+        rows = slice(index, index + 1)
+        past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
+        return ImagePrefix(self.states[rows], past, None if self.grounding is None else self.grounding.rows(rows))
+
 
 class InstructionPrefix(NamedTuple):
     """Instructions read in front of their images: R rows, R / I consecutive ones an image.
@@ -177,9 +183,7 @@ class SequenceModel(nn.Module):
         The embedding of step i holds the token before it, the place of the token that it is to predict, and what the
         grounding has for that. Step 0 is BEGIN, where the kind is still open and no place is known.
         """
-        length = tokens.shape[1]
-        places = {OutputKind.MAP: self.map_positions, OutputKind.BOXES: self.box_positions}
-        placed = places.get(kind, self.text_positions)[start : start + length]  # T x D
+        placed = self._places(kind)[start : start + tokens.shape[1]]  # T x D
         if start == 0:
             placed = torch.cat([torch.zeros_like(placed[:1]), placed[1:]])
         return self.grounded(self.tokens(tokens) + placed, kind, start, conditioning)
@@ -201,6 +205,37 @@ class SequenceModel(nn.Module):
         if start == 0:
             added = torch.cat([conditioning.begin[:, None], added[:, 1:]], 1)
         return x + added.to(x.dtype)
+
+    def embed_at(
+        self, tokens: Tensor, kind: OutputKind, steps: Tensor, rows: Tensor, conditioning: Conditioning | None
+    ) -> Tensor:
+        """`embed` for sequences that are at different output steps, all after the first: B x T x D.
+
+        Args:
+            tokens: B x T, the tokens of the steps before.
+            kind: what the outputs are.
+            steps: B x T, at least 1.
+            rows: B, which row of the conditioning belongs to each sequence.
+            conditioning: of R rows; None without grounding.
+        """
+        x = self.tokens(tokens) + self._places(kind)[steps]
+        return self.grounded_at(x, kind, steps, rows, conditioning)
+
+    def grounded_at(
+        self, x: Tensor, kind: OutputKind, steps: Tensor, rows: Tensor, conditioning: Conditioning | None
+    ) -> Tensor:
+        """`grounded` for sequences that are at different output steps; arguments as for `embed_at`."""
+        if conditioning is None:
+            return x
+        if kind is OutputKind.MAP and conditioning.cells is not None:
+            return x + conditioning.cells[rows[:, None], steps].to(x.dtype)
+        if kind is OutputKind.BOXES:
+            return x + conditioning.box[rows[:, None], steps % 4].to(x.dtype)
+        return x
+
+    def _places(self, kind: OutputKind) -> Tensor:
+        places = {OutputKind.MAP: self.map_positions, OutputKind.BOXES: self.box_positions}
+        return places.get(kind, self.text_positions)
 
     def logits(self, image: ImagePrefix, instruction: InstructionPrefix, tokens: Tensor, kind: OutputKind) -> Tensor:
         """Teacher-forced logits of whole outputs, for training.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,6 +36,7 @@ class PerceiverLike(Protocol):
         seed: int | None = None,
         label_set: str | None = None,
         task: Task | None = None,
+        stream: Hashable = None,
         progress: Report | None = None,
     ) -> Perception:
         """Carry out one instruction on one image."""
@@ -192,6 +193,7 @@ def carry_out(
         seed=request.seed,
         label_set=request.label_set,
         task=request.task,
+        stream=frame.message.header.frame_id,
         progress=lambda stage, share: _pass_on(report, stage, share),
     )
     return Answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,23 +10,33 @@ from torch import Tensor
 
 from instructseq_model.backends.sessions import Sessions
 from instructseq_model.errors import ConfigError
-from instructseq_model.export.layout import Layout, cache_names
+from instructseq_model.export.layout import MOST_ROWS, Layout, cache_names
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.vocabulary import END, OutputKind
 
 
-class ExportedPrefix(NamedTuple):
-    """One instruction on its image, ready for output tokens.
+class InstructionRead(NamedTuple):
+    """One instruction on its image.
 
     Attributes:
-        begin: 1 x D, the state at BEGIN.
         past: layers x 2 x 1 x H x P x d, keys and values of image, instruction and BEGIN.
         conditioning: 1 x (cells + 5) x D; None without grounding.
     """
 
-    begin: Tensor
     past: Tensor
     conditioning: Tensor | None
+
+
+class ExportedPrefix(NamedTuple):
+    """R instructions on one image each, ready for output tokens.
+
+    Attributes:
+        begin: R x D, the state at BEGIN.
+        read: R, of lengths of their own.
+    """
+
+    begin: Tensor
+    read: tuple[InstructionRead, ...]
 
 
 class _Window(NamedTuple):
@@ -40,8 +50,8 @@ class _Window(NamedTuple):
     run: Callable[[], None]
 
 
-class ExportedSteps:
-    """`decoding.steps.DecoderSteps`; see there for the methods.
+class InstructionSteps:
+    """`decoding.steps.DecoderSteps` of one instruction; see there for the methods.
 
     Args:
         sessions: of the export.
@@ -62,12 +72,13 @@ class ExportedSteps:
         samples: int,
         length: int,
     ) -> None:
-        self._sessions, self._config, self._prefix, self._kind = sessions, config, prefix, kind
+        self._sessions, self._config, self._kind = sessions, config, kind
+        self._begin, (self._read,) = prefix
         self._layout = Layout(config)
         shape = config.transformer
         room = (samples, shape.heads, max(length, 1), shape.width // shape.heads)
         names = [name for pair in cache_names(shape.layers) for name in pair]
-        self._caches = {name: prefix.past.new_zeros(room) for name in names}  # each N x H x S x d
+        self._caches = {name: self._read.past.new_zeros(room) for name in names}  # each N x H x S x d
         self._windows: dict[int, _Window] = {}
 
     @property
@@ -77,7 +88,7 @@ class ExportedSteps:
 
     def first(self) -> Tensor:
         """Logits of step 0: N x C."""
-        return head_logits(self._sessions, self._kind, self._prefix.begin).expand(self.rows, -1).clone()
+        return head_logits(self._sessions, self._kind, self._begin).expand(self.rows, -1).clone()
 
     def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """Logits of the steps after each token of the windows: N x K x C."""
@@ -107,13 +118,13 @@ class ExportedSteps:
 
     def _bind(self, count: int) -> _Window:
         rows, width = self.rows, self._config.transformer.width
-        whole = self._prefix.past.new_zeros(rows, count, dtype=torch.long)
+        whole = self._read.past.new_zeros(rows, count, dtype=torch.long)
         tokens, places, added = (whole.clone() for _ in range(3))
         starts = tokens[:, 0].clone()
-        hidden = self._prefix.past.new_zeros(rows, count, width)
-        inputs = {"tokens": tokens, "places": places, "starts": starts, "past": self._prefix.past, **self._caches}
-        if self._prefix.conditioning is not None:
-            inputs |= {"added": added, "conditioning": self._prefix.conditioning}
+        hidden = self._read.past.new_zeros(rows, count, width)
+        inputs = {"tokens": tokens, "places": places, "starts": starts, "past": self._read.past, **self._caches}
+        if self._read.conditioning is not None:
+            inputs |= {"added": added, "conditioning": self._read.conditioning}
         outputs = {"hidden": hidden, **{f"new_{name}": cache for name, cache in self._caches.items()}}
         transformer = self._sessions["decoder"].bind(inputs, outputs)
         choices = len(self._config.vocabulary.range_of(self._kind)) + (self._kind is not OutputKind.MAP)
@@ -125,6 +136,43 @@ class ExportedSteps:
             head()
 
         return _Window(tokens, places, added, starts, logits, run)
+
+
+class ExportedSteps:
+    """`decoding.steps.DecoderSteps` of R instructions, whose windows go through the graphs one instruction at a time.
+
+    Args:
+        parts: R, of equally many rows each.
+    """
+
+    def __init__(self, parts: Sequence[InstructionSteps]) -> None:
+        self._parts = list(parts)
+
+    @property
+    def rows(self) -> int:
+        """The number of sequences."""
+        return sum(part.rows for part in self._parts)
+
+    def first(self) -> Tensor:
+        """Logits of step 0: B x C."""
+        return torch.cat([part.first() for part in self._parts])
+
+    def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
+        """Logits of the steps after each token of the windows: B x K x C."""
+        share = self._parts[0].rows
+        windows = zip(self._parts, tokens.split(share), starts.split(share), strict=True)
+        return torch.cat([part.forward(*window) for part, *window in windows])
+
+    def select(self, rows: Tensor) -> None:
+        """Keep, repeat or reorder rows."""
+        share = self._parts[0].rows
+        staying = []
+        for number, part in enumerate(self._parts):
+            own = rows[rows // share == number]
+            if len(own):
+                part.select(own - number * share)
+                staying.append(part)
+        self._parts = staying
 
 
 class ExportedDecoder:
@@ -144,14 +192,26 @@ class ExportedDecoder:
         return self._config
 
     def begin(self, prefix: ExportedPrefix, kind: OutputKind, *, samples: int, length: int) -> ExportedSteps:
-        """Make room for `samples` sequences.
+        """Make room for R * samples sequences.
 
         Raises:
-            ConfigError: the prefix holds several instructions, or more samples are wanted than the graphs take.
+            ConfigError: more samples are wanted than the graphs take.
         """
-        if prefix.begin.shape[0] != 1:
-            raise ConfigError("exported graphs decode one instruction at a time; give them one after the other")
-        return ExportedSteps(self._sessions, self._config, prefix, kind, samples=samples, length=length)
+        if samples > MOST_ROWS:
+            raise ConfigError(f"exported graphs take at most {MOST_ROWS} samples, got {samples}; ask for fewer")
+        return ExportedSteps(
+            [
+                InstructionSteps(
+                    self._sessions,
+                    self._config,
+                    ExportedPrefix(prefix.begin[row : row + 1], (read,)),
+                    kind,
+                    samples=samples,
+                    length=length,
+                )
+                for row, read in enumerate(prefix.read)
+            ]
+        )
 
     def head(self, begin: Tensor) -> Tensor:
         """Logits of the whole vocabulary, R x V; of special ids only END can follow BEGIN."""

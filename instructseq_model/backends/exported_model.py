@@ -7,6 +7,7 @@ decoder. Outside, in a few lines: tokens of instructions and captions, drawing t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from instructseq_model.backends.export_reading import ADVICE, Export
-from instructseq_model.backends.exported_decoder import ExportedDecoder, ExportedPrefix
+from instructseq_model.backends.exported_decoder import ExportedDecoder, ExportedPrefix, InstructionRead
 from instructseq_model.backends.sessions import Sessions
 from instructseq_model.errors import CheckpointError, InstructionError
 from instructseq_model.instruction import InstructionStates, check_instruction
@@ -23,8 +24,25 @@ from instructseq_model.instruction_tokens import FileTokens, byte_tokens, cut_to
 from instructseq_model.routing import Route, read_routes
 from instructseq_model.text import TextTokenizer
 
-ExportedImage = dict[str, Tensor]
-"""Outputs of the graph `image_prefix` by name."""
+
+@dataclass(frozen=True)
+class ExportedImages:
+    """Images read, as `sequence_model.ImagePrefix`.
+
+    Attributes:
+        read: I, outputs of the graph `image_prefix` by name.
+    """
+
+    read: tuple[dict[str, Tensor], ...]
+
+    @property
+    def states(self) -> Tensor:
+        """I x P x D, of the transformer's last layer."""
+        return torch.cat([one["image_states"] for one in self.read])
+
+    def row(self, index: int) -> ExportedImages:
+        """One image."""
+        return ExportedImages((self.read[index],))
 
 
 class ExportedInstructions:
@@ -108,12 +126,20 @@ class ExportedModel:
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(f"{file} is damaged ({error}); {ADVICE}") from error
 
-    def read_image(self, pixels: Tensor) -> ExportedImage:
-        """Encode an image: 1 x 3 x S x S in [0, 1]."""
-        features = self._sessions["vision"].run({"pixels": pixels})["features"]
-        return self._sessions["image_prefix"].run({"features": features})
+    def read_image(self, pixels: Tensor) -> ExportedImages:
+        """Encode images, one after the other: I x 3 x S x S in [0, 1]."""
+        features = [self._sessions["vision"].run({"pixels": one})["features"] for one in pixels.split(1)]
+        return ExportedImages(tuple(self._sessions["image_prefix"].run({"features": one}) for one in features))
 
-    def decoding_prefix(self, image: ExportedImage, encoded: InstructionStates) -> ExportedPrefix:
-        """Put an encoded instruction and BEGIN on an image."""
-        found = self._sessions["instruction_prefix"].run({"states": encoded.states, **image})
-        return ExportedPrefix(found["begin"], found["past"], found.get("conditioning"))
+    def decoding_prefix(self, image: ExportedImages, encoded: InstructionStates) -> ExportedPrefix:
+        """Put one encoded instruction and BEGIN on one image."""
+        (held,) = image.read
+        found = self._sessions["instruction_prefix"].run({"states": encoded.states, **held})
+        return ExportedPrefix(found["begin"], (InstructionRead(found["past"], found.get("conditioning")),))
+
+    def stack_prefixes(self, prefixes: Sequence[ExportedPrefix]) -> ExportedPrefix:
+        """Prefixes of this model, to be decoded together."""
+        return ExportedPrefix(
+            torch.cat([prefix.begin for prefix in prefixes]),
+            tuple(read for prefix in prefixes for read in prefix.read),
+        )

@@ -9,13 +9,14 @@ from typing import cast
 
 import torch
 
-from instructseq_model.backends.devices import device_named, has_fast_bfloat16
+from instructseq_model.backends.devices import device_named
 from instructseq_model.backends.export_reading import read_export, written_for
 from instructseq_model.checkpoint import load_checkpoint
 from instructseq_model.errors import ConfigError
 from instructseq_model.model import InstructSeq
+from instructseq_model.precision import set_precision
 
-Load = Callable[[Path, torch.device, int | None], InstructSeq]
+Load = Callable[[Path, torch.device, int | None, str], InstructSeq]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,23 +25,21 @@ class Backend:
 
     Attributes:
         reads: "checkpoint", or the `--backend` of `instructseq export` whose folders it reads.
-        load: takes the folder, the device and the CPU threads (None for the library's choice).
+        load: takes the folder, the device, the CPU threads (None for the library's choice) and, of a checkpoint, the
+            precision, one of `precision.PRECISIONS`.
     """
 
     reads: str
     load: Load
 
 
-def _load_torch(folder: Path, device: torch.device, threads: int | None) -> InstructSeq:
-    if threads is not None:
-        torch.set_num_threads(threads)
+def _load_torch(folder: Path, device: torch.device, threads: int | None, precision: str) -> InstructSeq:
     model = load_checkpoint(folder).to(device)
-    if has_fast_bfloat16(device):
-        model.vision.to(torch.bfloat16)
+    set_precision(model, precision, device)
     return model
 
 
-def _load_onnxruntime(folder: Path, device: torch.device, threads: int | None) -> InstructSeq:
+def _load_onnxruntime(folder: Path, device: torch.device, threads: int | None, precision: str) -> InstructSeq:
     from instructseq_model.backends.exported_model import ExportedModel
     from instructseq_model.backends.onnxruntime_sessions import OnnxRuntimeSessions
 
@@ -49,7 +48,7 @@ def _load_onnxruntime(folder: Path, device: torch.device, threads: int | None) -
     return cast(InstructSeq, ExportedModel(export, OnnxRuntimeSessions(export, device=device, threads=threads)))
 
 
-def _load_tensorrt(folder: Path, device: torch.device, threads: int | None) -> InstructSeq:
+def _load_tensorrt(folder: Path, device: torch.device, threads: int | None, precision: str) -> InstructSeq:
     from instructseq_model.backends.exported_model import ExportedModel
     from instructseq_model.backends.tensorrt_sessions import TensorRTSessions
 
@@ -65,7 +64,12 @@ BACKENDS: dict[str, Backend] = {
 
 
 def load_backend(
-    folder: Path, *, backend: str | None = None, device: str = "cpu", threads: int | None = None
+    folder: Path,
+    *,
+    backend: str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    precision: str = "auto",
 ) -> InstructSeq:
     """Load a checkpoint or an export.
 
@@ -74,13 +78,15 @@ def load_backend(
         backend: one of `BACKENDS`; None takes the one that the folder was written for.
         device: "cpu", "cuda" or "cuda:1" ...
         threads: of the CPU; None leaves the library's choice.
+        precision: of a checkpoint's weights, one of `precision.PRECISIONS`; an export keeps the one it was written in.
 
     Returns:
         The model, or the exported model under the same names.
 
     Raises:
         CheckpointError: the folder is neither, or damaged.
-        ConfigError: the backend is unknown or does not read such a folder, or the device does not exist here.
+        ConfigError: the backend is unknown or does not read such a folder, the device does not exist here, or the
+            precision is not to be had there.
     """
     place = device_named(device)
     if backend is not None and backend not in BACKENDS:
@@ -93,4 +99,9 @@ def load_backend(
     if (BACKENDS[chosen].reads == "checkpoint") != (held == "checkpoint"):
         what = "no export: write one with `instructseq export`" if held == "checkpoint" else "an export"
         raise ConfigError(f"backend {chosen!r} cannot read {folder}, which is {what}; or leave the backend out")
-    return BACKENDS[chosen].load(folder, place, None if threads is None else max(1, threads))
+    if held != "checkpoint" and precision != "auto":
+        raise ConfigError(f"precision {precision!r} is for checkpoints; {folder} keeps the one it was exported with")
+    if threads is not None:
+        threads = max(1, threads)
+        torch.set_num_threads(threads)  # what exports leave to PyTorch is small, but would wake all cores
+    return BACKENDS[chosen].load(folder, place, threads, precision)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from instructseq_model.grounding import Conditioning
+from instructseq_model.grounding import Conditioning, stack_conditioning
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceModel
 from instructseq_model.transformer import KeyValues
 from instructseq_model.vocabulary import END, OutputKind
@@ -30,12 +32,15 @@ class DecodingPrefix(NamedTuple):
 
     def row(self, index: int) -> DecodingPrefix:
         """One instruction's prefix, as views."""
-        rows = slice(index, index + 1)
+        return self.rows(slice(index, index + 1))
+
+    def rows(self, chosen: slice | Tensor) -> DecodingPrefix:
+        """Some instructions' prefixes."""
         conditioning = self.conditioning
         if conditioning is not None:
-            conditioning = conditioning.rows(rows)
-        past = [KeyValues(layer.keys[rows], layer.values[rows]) for layer in self.past]
-        return DecodingPrefix(past, self.mask[rows], conditioning, self.begin[rows])
+            conditioning = conditioning.rows(chosen)
+        past = [KeyValues(layer.keys[chosen], layer.values[chosen]) for layer in self.past]
+        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen])
 
 
 def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix) -> DecodingPrefix:
@@ -61,6 +66,26 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
     past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
     begin = model.grounded(states, OutputKind.MAP, 0, conditioning)[:, 0]
     return DecodingPrefix(past, mask, conditioning, begin)
+
+
+def stack_prefixes(prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
+    """Prefixes of one model, one after the other; shorter ones are padded."""
+    if len(prefixes) == 1:
+        return prefixes[0]
+    longest = max(prefix.mask.shape[1] for prefix in prefixes)
+    mask = torch.cat([F.pad(prefix.mask, (0, longest - prefix.mask.shape[1])) for prefix in prefixes])
+    past = [
+        KeyValues(*(torch.cat([_padded(held, longest) for held in part]) for part in zip(*layer, strict=True)))
+        for layer in zip(*(prefix.past for prefix in prefixes), strict=True)
+    ]
+    conditioning = [prefix.conditioning for prefix in prefixes if prefix.conditioning is not None]
+    begin = torch.cat([prefix.begin for prefix in prefixes])
+    return DecodingPrefix(past, mask, stack_conditioning(conditioning) if conditioning else None, begin)
+
+
+def _padded(held: Tensor, length: int) -> Tensor:
+    """R x H x P x d to R x H x length x d."""
+    return F.pad(held, (0, 0, 0, length - held.shape[2]))
 
 
 def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:

@@ -1,8 +1,8 @@
 """Choosing the next token: temperature, top-k, top-p, and noise that is fixed for each sample and position.
 
 Sampling is written as argmax(logits / T + g) with Gumbel noise g (the Gumbel-max trick), and g depends only on seed,
-sample and position. So a sequence does not change with the number of sequences drawn beside it or with the order in
-which positions are computed.
+sample and position (`noise.py`). So a sequence does not change with the number of sequences drawn beside it or with the
+order in which positions are computed.
 """
 
 from __future__ import annotations
@@ -41,22 +41,8 @@ class Sampling:
 GREEDY = Sampling(temperature=0.0)
 
 
-def gumbel_noise(*, seed: int, sample: int, position: int, size: int) -> Tensor:
-    """Standard Gumbel noise for one token choice, float32, `size` long; the same arguments give the same values."""
-    generator = torch.Generator().manual_seed(
-        ((seed * 1_000_003 + sample) * 1_000_003 + position) & 0x7FFF_FFFF_FFFF_FFFF
-    )
-    uniform = torch.rand(size, generator=generator, dtype=torch.float64).clamp(min=1e-12)
-    return -torch.log(-torch.log(uniform)).float()
-
-
-def noise_rows(*, seed: int, samples: range, position: int, size: int) -> Tensor:
-    """Noise of several samples at one position, len(samples) x size."""
-    return torch.stack([gumbel_noise(seed=seed, sample=s, position=position, size=size) for s in samples])
-
-
 def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Set the logits outside top-k and top-p to minus infinity; B x V in and out.
+    """Set the logits outside top-k and top-p to minus infinity; ... x V in and out.
 
     Top-p keeps the smallest set of most probable tokens, at the sampling temperature, that holds `top_p`.
     """
@@ -73,20 +59,20 @@ def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Tensor, Tensor]:
-    """Draw one token a row.
+    """Draw one token from each distribution.
 
     Args:
-        logits: B x V.
-        noise: B x V Gumbel noise; None for the most probable token.
+        logits: ... x V.
+        noise: ... x V Gumbel noise; None for the most probable token.
         sampling: temperature and restriction.
 
     Returns:
-        Tokens B, and their probabilities B under the model itself: temperature 1, nothing cut.
+        Tokens, and their probabilities under the model itself: temperature 1, nothing cut; each of shape `...`.
     """
     logits = logits.float()
     score = restrict(logits, sampling)
     if noise is not None and sampling.temperature > 0:
         score = score / sampling.temperature + noise.to(logits.device)
     token = score.argmax(-1)
-    probability = logits.softmax(-1).gather(-1, token[:, None])[:, 0]
+    probability = logits.softmax(-1).gather(-1, token[..., None])[..., 0]
     return token, probability

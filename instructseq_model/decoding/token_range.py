@@ -1,4 +1,4 @@
-"""The tokens an output kind may use, and the output head sliced to them."""
+"""The tokens an output kind may use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.vocabulary import END, OutputKind
 
 
@@ -27,13 +27,6 @@ class TokenRange:
         """Number of choices."""
         return len(self.ids) + int(self.ends)
 
-    def logits(self, model: SequenceModel, states: Tensor) -> Tensor:
-        """Logits of the choices only, B x size, float32, from normed states B x D."""
-        logits = model.head_of(states, self.ids)
-        if self.ends:
-            logits = torch.cat([logits, model.head_of(states, range(END, END + 1))], -1)
-        return logits.float()
-
     def tokens(self, choices: Tensor) -> Tensor:
         """Vocabulary ids of choices."""
         return torch.where(choices < len(self.ids), choices + self.ids.start, END)
@@ -50,6 +43,6 @@ class TokenRange:
         return None
 
 
-def token_range(model: SequenceModel, kind: OutputKind) -> TokenRange:
+def token_range(config: SequenceConfig, kind: OutputKind) -> TokenRange:
     """The choices of a kind. Maps have a fixed length and no END."""
-    return TokenRange(kind, model.config.vocabulary.range_of(kind), kind is not OutputKind.MAP)
+    return TokenRange(kind, config.vocabulary.range_of(kind), kind is not OutputKind.MAP)

@@ -12,13 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from instructseq_model.export.graph import OPSET, Graph, Input, Size
-from instructseq_model.export.layout import cache_names
+from instructseq_model.export.layout import MOST_ROWS, cache_names
 from instructseq_model.model import InstructSeq
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.transformer import Block, KeyValues, attend_shared_prefix
 from instructseq_model.vocabulary import END, OutputKind
-
-MOST_ROWS = 32
 
 
 def decoder_graph(model: InstructSeq) -> Graph:

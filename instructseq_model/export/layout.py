@@ -10,6 +10,9 @@ from torch import Tensor
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.vocabulary import OutputKind
 
+MOST_ROWS = 32
+"""Samples of one instruction that a graph decodes together."""
+
 
 @dataclass(frozen=True)
 class Layout:

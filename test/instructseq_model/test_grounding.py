@@ -125,7 +125,6 @@ def test_conditioning_of_a_box_alone_is_that_beside_a_map(settings: dict[str, in
     torch.testing.assert_close(boxed.box, painted.box)
     if not settings:
         torch.testing.assert_close(painted.begin, painted.cells[:, 0] + painted.box[:, 0])
-    assert torch.equal(painted.repeated(2).box[5], painted.box[2])
     assert torch.equal(painted.rows(slice(1, 2)).begin, painted.begin[1:2])
 
 

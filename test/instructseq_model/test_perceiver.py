@@ -15,6 +15,7 @@ from instructseq_model.model import build_random
 from instructseq_model.model_config import ModelConfig, load_model_config
 from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
 from instructseq_model.perception import Perception, Task
+from instructseq_model.question import Question
 from instructseq_model.text import TextTokenizer
 from instructseq_model.transformer import TransformerConfig
 from instructseq_model.vocabulary import OutputKind
@@ -239,6 +240,66 @@ def test_caches_are_bounded(perceiver: Perceiver, monkeypatch: pytest.MonkeyPatc
     assert INSTRUCTIONS_HELD > 3
     assert len(perceiver._frames) == FRAMES_HELD
     assert list(perceiver._instructions) == ["find mug 2", "find mug 3", "find mug 4"]
+
+
+def same(found: Perception, expected: Perception) -> None:
+    """All but the timings; numbers to float32's rounding."""
+    for name in ("kind", "task", "instruction", "size_wh", "caption", "label_set", "samples"):
+        assert getattr(found, name) == getattr(expected, name)
+    for name in ("mask", "colour_map"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    for name in ("confidence", "agreement"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    assert [box.xyxy for box in found.boxes] == [pytest.approx(box.xyxy) for box in expected.boxes]
+    assert found.score == pytest.approx(expected.score, abs=1e-5)
+
+
+def test_a_batch_gives_what_each_question_gets_alone(perceiver: Perceiver) -> None:
+    questions = [
+        Question(image=picture(*size, seed=seed), instruction=words, task=task, label_set="household", samples=samples)
+        for seed, size, words, task, samples in [
+            (0, (40, 30), "mark the mug", Task.SEGMENTATION, 2),
+            (0, (40, 30), "mark the spoon left of the large blue bowl", Task.SEGMENTATION, 2),
+            (1, (20, 50), "everything", Task.SEMANTIC, 1),
+            (2, (30, 30), "mark the mug", Task.SEGMENTATION, 2),
+            (2, (30, 30), "where is the knife", Task.DETECTION, 3),
+            (0, (40, 30), "the bowl", Task.DETECTION, 3),
+            (1, (20, 50), "describe it", Task.CAPTION, 1),
+            (0, (40, 30), "describe this picture", Task.CAPTION, 1),
+        ]
+    ]
+    told: list[float] = []
+    found = perceiver.batch(questions, progress=lambda stage, share: told.append(share))
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(perceiver._frames) == FRAMES_HELD
+    for answer, question in zip(found, questions, strict=True):
+        same(answer, Perceiver(perceiver.model).batch([question])[0])
+        assert set(answer.timings) == {"encode", "decode", "aggregate", "total"}
+    assert perceiver.batch([]) == []
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_answers_on_a_stream_are_those_without_one(perceiver: Perceiver, samples: int) -> None:
+    image = picture(seed=1)
+    moved = np.roll(image, 1, axis=1)
+    for frame in (image, moved, picture(seed=9), picture(seed=9)):
+        for words in ("mark the mug", "mark the bowl"):
+            found = perceiver(frame, words, task=Task.SEGMENTATION, samples=samples, stream="front")
+            same(found, Perceiver(perceiver.model)(frame, words, task=Task.SEGMENTATION, samples=samples))
+    assert len(perceiver.maps.streams) == 2
+
+
+def test_the_window_changes_speed_alone(perceiver: Perceiver) -> None:
+    expected = perceiver(picture(), "mark the mug", task=Task.SEGMENTATION)
+    for window in (1, 5, 100):
+        fixed = Perceiver(perceiver.model, window=window)
+        same(fixed(picture(), "mark the mug", task=Task.SEGMENTATION), expected)
+    with pytest.raises(ConfigError, match="window"):
+        Perceiver(perceiver.model, window=0)
 
 
 @pytest.mark.parametrize("task", list(Task))

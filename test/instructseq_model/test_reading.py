@@ -1,4 +1,4 @@
-"""Reading given tokens: the decoding itself is replaced."""
+"""Reading given tokens."""
 
 from __future__ import annotations
 
@@ -41,28 +41,26 @@ def request(task: Task, placement: Placement, samples: int) -> Request:
     )
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, rows: list[list[int]], probabilities: list[list[float]]) -> None:
+def answers(rows: list[list[int]], probabilities: list[list[float]]) -> Generated:
     longest = max(map(len, rows))
-    made = Generated(
+    return Generated(
         tokens=torch.tensor([row + [PAD] * (longest - len(row)) for row in rows]),
         probabilities=torch.tensor([row + [1.0] * (longest - len(row)) for row in probabilities]),
         lengths=torch.tensor([sum(token not in (END, PAD) for token in row) for row in rows]),
     )
-    monkeypatch.setattr(reading, "generate", lambda *_, **__: made)
 
 
 def bins(*numbers: int) -> list[int]:
     return [FIRST + number for number in numbers] + [END]
 
 
-def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first() -> None:
     near = bins(10, 40, 29, 59, 50, 40, 69, 59)
-    answers(
-        monkeypatch,
+    made = answers(
         [bins(80, 40, 99, 59), near, bins(10, 40, 29, 59, 50, 40, 69, 58)],
         [[0.9] * 5, [0.5, 0.5, 0.5, 0.5, 0.8, 0.8, 0.8, 0.4, 1.0], [0.1] * 9],
     )
-    found = read_boxes(MODEL, None, request(Task.DETECTION, letterbox((200, 100), 100), 3), {})  # type: ignore[arg-type]
+    found = read_boxes(MODEL, made, request(Task.DETECTION, letterbox((200, 100), 100), 3), {})
     assert [box.score for box in found.boxes] == pytest.approx([0.7, 0.5])
     # The square holds the 200 x 100 image at half size between y = 25 and 75.
     assert found.boxes[0].xyxy == pytest.approx((101, 31, 139, 69))
@@ -72,24 +70,25 @@ def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first(monkeypatch: p
     assert found.confidence[50, [10, 40, 80, 120]].tolist() == pytest.approx([0, 0.5, 0, 0.7])
 
 
-def test_no_box_scores_what_the_immediate_end_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, [[END], [END], bins(1, 2, 30, 40)], [[0.75], [0.7], [0.9] * 5])
-    found = read_boxes(MODEL, None, request(Task.DETECTION, stretch((20, 10), 100), 3), {})  # type: ignore[arg-type]
+def test_no_box_scores_what_the_immediate_end_scored() -> None:
+    made = answers([[END], [END], bins(1, 2, 30, 40)], [[0.75], [0.7], [0.9] * 5])
+    found = read_boxes(MODEL, made, request(Task.DETECTION, stretch((20, 10), 100), 3), {})
     assert (found.boxes, found.score) == ((), 0.75)
     assert found.confidence is not None
     assert found.confidence.max() == 0
 
 
-def maps(monkeypatch: pytest.MonkeyPatch, painted: np.ndarray, probabilities: list[list[float]]) -> None:
-    answers(monkeypatch, [[VOCABULARY.visual_range.start] * 4] * len(painted), probabilities)
+def maps(monkeypatch: pytest.MonkeyPatch, painted: np.ndarray, probabilities: list[list[float]]) -> Generated:
+    """Tokens that are read as the painted maps."""
     monkeypatch.setattr(reading, "decode_maps", lambda *_: painted)
+    return answers([[VOCABULARY.visual_range.start] * 4] * len(painted), probabilities)
 
 
 def test_semantic_samples_vote_and_their_share_is_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     household = label_set("household")
     ids = np.array([[[0, 1], [2, household.unlabelled]], [[0, 1], [3, 4]], [[5, 1], [3, 4]]])
-    maps(monkeypatch, household.all_colours[ids], [[0.2] * 4, [0.4] * 4, [0.6] * 4])
-    found = read_semantic(MODEL, None, request(Task.SEMANTIC, stretch((4, 4), 8), 3), household, {})  # type: ignore[arg-type]
+    made = maps(monkeypatch, household.all_colours[ids], [[0.2] * 4, [0.4] * 4, [0.6] * 4])
+    found = read_semantic(MODEL, made, request(Task.SEMANTIC, stretch((4, 4), 8), 3), household, {})
     assert found.mask is not None
     assert found.agreement is not None
     assert found.confidence is not None
@@ -103,8 +102,8 @@ def test_referring_takes_the_sample_that_agrees_and_its_confidence(monkeypatch: 
     painted = np.zeros((3, 8, 8, 3), np.uint8)
     painted[0, :2, :2] = NAMED_COLOURS["red"]
     painted[1, 4:, 4:] = painted[2, 4:, 4:] = NAMED_COLOURS["green"]
-    maps(monkeypatch, painted, [[0.9] * 4, [0.25] * 4, [0.3] * 4])
-    found = read_referring(MODEL, None, request(Task.SEGMENTATION, stretch((16, 8), 8), 3), {})  # type: ignore[arg-type]
+    made = maps(monkeypatch, painted, [[0.9] * 4, [0.25] * 4, [0.3] * 4])
+    found = read_referring(MODEL, made, request(Task.SEGMENTATION, stretch((16, 8), 8), 3), {})
     assert found.mask is not None
     assert found.agreement is not None
     assert found.mask[[1, 1, 6], [1, 12, 12]].tolist() == [0, 0, 1]

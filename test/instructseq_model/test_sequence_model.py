@@ -36,7 +36,8 @@ def test_cached_steps_equal_the_teacher_forced_pass(scene: Any, kind: OutputKind
     states = [prefix.begin]
     for step in range(1, tokens.shape[1]):
         x = model.embed(tokens[:, step - 1 : step], kind, step, prefix.conditioning)
-        new = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache)
+        starts = torch.full((3,), step - 1)
+        new = model.transformer.step(x, prefix=prefix.past, prefix_mask=prefix.mask, cache=cache, starts=starts)
         states.append(model.grounded(new, kind, step, prefix.conditioning)[:, 0])
     torch.testing.assert_close(model.head(torch.stack(states, 1)), whole, atol=1e-4, rtol=1e-4)
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,9 @@ from instructseq_model.transformer import (
     StaticCache,
     Transformer,
     TransformerConfig,
+    attend_merged,
     attend_shared_prefix,
+    can_merge,
     causal_mask,
 )
 
@@ -17,7 +21,7 @@ CONFIG = TransformerConfig(layers=2, width=16, heads=2)
 
 def transformer() -> Transformer:
     torch.manual_seed(0)
-    model = Transformer(CONFIG).eval()
+    model = Transformer(CONFIG).eval().requires_grad_(False)  # as in decoding
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -57,6 +61,28 @@ def test_attention_over_a_shared_prefix_keeps_half_precision() -> None:
     assert attend_shared_prefix(torch.randn(2, 2, 1, 8).bfloat16(), prefix, own).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("new", [1, 3])
+def test_merged_attention_is_that_of_one_softmax(new: int, masked: bool, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    query = torch.randn(6, 2, new, 8, dtype=dtype)
+    prefix, own = (KeyValues(*(part.to(dtype) for part in key_values(rows, 5))) for rows in (2, 6))
+    masks: dict[str, Any] = {"prefix_mask": None, "own_mask": None}
+    if masked:
+        masks["prefix_mask"] = torch.tensor([[True] * 5, [True, True, False, True, False]])
+        masks["own_mask"] = torch.rand(6, 1, new, 5) > 0.5
+        masks["own_mask"][..., 0] = True
+    elif new > 1:
+        masks["own_mask"] = causal_mask(new, 5, query.device)
+    assert can_merge(query)
+    found = attend_merged(query, prefix, own, **masks)
+    expected = attend_shared_prefix(query, prefix, own, **masks)
+    assert found.dtype == dtype
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
+
+
 def test_rows_that_share_a_past_see_what_rows_with_copies_of_it_see() -> None:
     model = transformer()
     _, past = model(torch.randn(2, 5, 16))
@@ -75,9 +101,28 @@ def test_steps_of_any_window_equal_one_causal_pass(window: int) -> None:
     x = torch.randn(2, 6, 16)
     whole, _ = model(x, past=past, mask=causal_mask(6, 6, x.device))
     cache = StaticCache(CONFIG, rows=2, length=6, dtype=x.dtype, device=x.device)
-    steps = [model.step(part, prefix=past, prefix_mask=None, cache=cache) for part in x.split(window, 1)]
-    assert cache.length == 6
+    steps = [
+        model.step(part, prefix=past, prefix_mask=None, cache=cache, starts=torch.full((2,), window * number))
+        for number, part in enumerate(x.split(window, 1))
+    ]
     torch.testing.assert_close(torch.cat(steps, 1), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_rows_at_different_positions_and_windows_shown_again_equal_one_causal_pass() -> None:
+    model = transformer()
+    _, past = model(torch.randn(1, 5, 16))
+    x = torch.randn(2, 6, 16)
+    whole, _ = model(x, past=past, mask=causal_mask(6, 6, x.device))
+    cache = StaticCache(CONFIG, rows=2, length=6, dtype=x.dtype, device=x.device)
+
+    def show(window: torch.Tensor, *starts: int) -> torch.Tensor:
+        return model.step(window, prefix=past, prefix_mask=None, cache=cache, starts=torch.tensor(starts))
+
+    guessed = torch.cat([x[:, :1], torch.randn(2, 3, 16)], 1)
+    show(guessed, 0, 0)
+    show(torch.stack([x[0, 1:4], x[1, 0:3]]), 1, 0)  # overwrites the guesses
+    states = show(torch.stack([x[0, 2:5], x[1, 3:6]]), 2, 3)
+    torch.testing.assert_close(states, torch.stack([whole[0, 2:5], whole[1, 3:6]]), atol=1e-5, rtol=1e-5)
 
 
 def test_reordered_cache_continues_the_chosen_rows() -> None:
@@ -85,10 +130,10 @@ def test_reordered_cache_continues_the_chosen_rows() -> None:
     _, past = model(torch.randn(1, 3, 16))
     x = torch.randn(3, 3, 16)
     cache = StaticCache(CONFIG, rows=3, length=3, dtype=x.dtype, device=x.device)
-    model.step(x[:, :2], prefix=past, prefix_mask=None, cache=cache)
+    model.step(x[:, :2], prefix=past, prefix_mask=None, cache=cache, starts=torch.zeros(3, dtype=torch.long))
     rows = torch.tensor([2, 0, 0])
-    cache.reorder(rows)
-    after = model.step(x[:, 2:], prefix=past, prefix_mask=None, cache=cache)
+    cache.select(rows)
+    after = model.step(x[:, 2:], prefix=past, prefix_mask=None, cache=cache, starts=torch.full((3,), 2))
     history = torch.cat([x[rows, :2], x[:, 2:]], 1)
     whole, _ = model(history, past=past, mask=causal_mask(3, 3, x.device))
     torch.testing.assert_close(after, whole[:, 2:], atol=1e-5, rtol=1e-5)

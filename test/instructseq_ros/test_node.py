@@ -224,6 +224,7 @@ def test_parameters_answer_and_change_during_inference(make_robot: MakeRobot, pe
     robot.show(scene(), stamp=2)
     assert eventually(lambda: len(perceiver.calls) == 2)
     assert [call["samples"] for call in perceiver.calls] == [1, 7]
+    assert [call["stream"] for call in perceiver.calls] == ["camera_optical_frame"] * 2
 
 
 def test_bad_value_is_refused_with_the_reason_and_changes_nothing(make_robot: MakeRobot) -> None:

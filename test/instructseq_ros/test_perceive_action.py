@@ -81,6 +81,7 @@ def test_goal_with_its_own_image_needs_no_camera(make_robot: MakeRobot, perceive
     assert result.perception.mask.header == message(stamp=77).header
     assert (perceiver.calls[0]["samples"], perceiver.calls[0]["temperature"]) == (3, 0.5)
     assert perceiver.calls[0]["task"].value == "segmentation"
+    assert perceiver.calls[0]["stream"] == "photograph"
 
 
 def test_goal_without_an_image_takes_the_next_frame_and_says_that_it_waits(make_robot: MakeRobot) -> None:

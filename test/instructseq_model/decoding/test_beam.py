@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from instructseq_model.decoding import GREEDY, beam_search, generate
+from instructseq_model.decoding import GREEDY, beam_search, beam_searches, generate
 from instructseq_model.errors import ConfigError
 from instructseq_model.vocabulary import BEGIN, END, OutputKind
 
@@ -49,6 +49,15 @@ def test_beam_of_one_is_greedy(make_scene: Callable[..., Any], seed: int) -> Non
     greedy = generate(scene.model, scene.prefix(0), OutputKind.TEXT, sampling=GREEDY)
     best = beam_search(scene.model, scene.prefix(0), size=1)[0]
     assert list(best.tokens) == greedy.tokens[0, : int(greedy.lengths[0])].tolist()
+
+
+@pytest.mark.parametrize("kind", [OutputKind.TEXT, OutputKind.BOXES])
+def test_instructions_searched_together_find_what_each_finds_alone(scene: Any, kind: OutputKind) -> None:
+    together = beam_searches(scene.model, scene.prefix(), size=4, kind=kind)
+    for row, beams in enumerate(together):
+        alone = beam_search(scene.model, scene.prefix(row), size=4, kind=kind)
+        assert [beam.tokens for beam in beams] == [beam.tokens for beam in alone]
+        assert [beam.score for beam in beams] == pytest.approx([beam.score for beam in alone], abs=1e-4)
 
 
 def test_beams_of_boxes_are_whole_boxes(make_scene: Callable[..., Any]) -> None:

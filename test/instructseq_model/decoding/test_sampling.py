@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from instructseq_model.decoding.sampling import GREEDY, Sampling, choose, gumbel_noise, noise_rows, restrict
+from instructseq_model.decoding.noise import gumbel_noise
+from instructseq_model.decoding.sampling import GREEDY, Sampling, choose, restrict
 from instructseq_model.errors import ConfigError
 
 logit_rows = st.lists(st.integers(-30, 30), min_size=2, max_size=12, unique=True)
@@ -59,7 +60,7 @@ def test_restrictions_apply_together_and_leave_kept_logits_alone() -> None:
 def test_tokens_are_drawn_as_often_as_the_softmax_says(temperature: float) -> None:
     logits = torch.tensor([1.0, 0.0, -1.0, 2.0, 0.5])
     draws = 4000
-    noise = noise_rows(seed=7, samples=range(draws), position=3, size=5)
+    noise = gumbel_noise(seed=7, samples=torch.arange(draws), positions=torch.tensor(3), size=5)
     tokens, _ = choose(logits.expand(draws, -1), noise, Sampling(temperature=temperature))
     expected = draws * (logits / temperature).softmax(-1).double().numpy()
     observed = np.bincount(tokens.numpy(), minlength=5)
@@ -81,16 +82,6 @@ def test_greedy_takes_the_most_probable_token_whatever_the_noise() -> None:
 
 
 def test_cut_tokens_are_never_drawn() -> None:
-    noise = noise_rows(seed=0, samples=range(500), position=0, size=6)
+    noise = gumbel_noise(seed=0, samples=torch.arange(500), positions=torch.tensor(0), size=6)
     tokens, _ = choose(torch.arange(6.0).expand(500, -1), noise, Sampling(temperature=5.0, top_k=3))
     assert set(tokens.tolist()) == {3, 4, 5}
-
-
-def test_noise_depends_on_seed_sample_and_position_and_on_nothing_else() -> None:
-    def noise(seed: int, sample: int, position: int) -> torch.Tensor:
-        return gumbel_noise(seed=seed, sample=sample, position=position, size=4)
-
-    assert torch.equal(noise(1, 2, 3), noise(1, 2, 3))
-    others = [noise(0, 2, 3), noise(1, 0, 3), noise(1, 2, 0), noise(2, 1, 3), noise(-1, 2, 3)]
-    assert all(not torch.equal(noise(1, 2, 3), other) for other in others)
-    assert torch.equal(noise_rows(seed=1, samples=range(2, 4), position=3, size=4)[0], noise(1, 2, 3))

@@ -1,0 +1,167 @@
+"""Exact parallel decoding of maps: the tokens that token-by-token decoding draws, in fewer passes of the decoder.
+
+The noise of a token is fixed by sample and position, so a token is a function of the tokens before it. A pass shows the
+decoder a window of tokens, of which all but the first may be guesses (`drafts.py`), and gives what follows each. What
+follows decided tokens is decided; as far as guesses turn out right, so is what follows them (speculative decoding with
+Gumbel coupling; the reuse of stale predictions is Jacobi decoding, Santilli et al. 2023, Teng et al. 2024). Every map
+goes on at its own pace, and those that are finished leave.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from instructseq_model.decoding.drafts import Drafter, Drawing, StaleDraft
+from instructseq_model.decoding.generate import Draw, Generated, Group, Progress, sample_numbers
+from instructseq_model.decoding.prefix import DecodingPrefix
+from instructseq_model.decoding.sampling import Sampling
+from instructseq_model.decoding.steps import Decoder, DecoderSteps
+from instructseq_model.decoding.token_range import TokenRange, token_range
+from instructseq_model.decoding.torch_steps import decoder_of
+from instructseq_model.errors import ConfigError
+from instructseq_model.sequence_model import SequenceModel
+from instructseq_model.vocabulary import OutputKind
+
+DEFAULT_WINDOW = 16
+
+LEAVING_SHARE = 0.75
+"""Finished maps leave when no more than this share of the rows stays: leaving copies the caches of those that stay."""
+
+
+@torch.inference_mode()
+def generate_maps(
+    model: SequenceModel | Decoder,
+    prefix: DecodingPrefix,
+    *,
+    sampling: Sampling,
+    samples: int = 1,
+    seed: int = 0,
+    first_sample: int = 0,
+    group: Group | None = None,
+    window: int = DEFAULT_WINDOW,
+    drafter: Drafter | None = None,
+    progress: Progress | None = None,
+) -> Generated:
+    """Draw `samples` maps for each of R instructions: the same as `generate` draws, tokens and probabilities.
+
+    The same up to rounding, to be exact: passes of other shapes add up in another order, so where two tokens are
+    equally good to the last bits of the model's precision, the other one may be taken.
+
+    Args:
+        model: the sequence model, or another decoder of one.
+        prefix: R instructions.
+        sampling: temperature, top-k, top-p.
+        samples: maps per instruction, N.
+        seed: of the noise.
+        first_sample: number of the first sample drawn.
+        group: choices decided on together at temperature 0; None for none.
+        window: tokens a pass checks, at least 1; it decides speed alone.
+        drafter: makes the guesses; None for `StaleDraft`. It decides speed alone.
+        progress: told after every pass how many tokens the slowest map has; an exception it raises ends the decoding.
+
+    Raises:
+        ConfigError: `samples` or `window` is less than 1.
+    """
+    if samples < 1 or window < 1:
+        raise ConfigError(f"samples and window must be at least 1, got {samples} and {window}")
+    decoder = decoder_of(model)
+    choices = token_range(decoder.config, OutputKind.MAP)
+    length = decoder.config.output_length(OutputKind.MAP)
+    window = min(window, length - 1)
+    drafter = drafter or StaleDraft()
+    draw = Draw(sampling=sampling, group=group, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
+    guesses, forwards = drafter.begin(Drawing(decoder, prefix, samples, draw, window))
+    steps = decoder.begin(prefix, OutputKind.MAP, samples=samples, length=length - 1)
+    maps = _Maps(steps, guesses, draw=draw, samples=samples, choices=choices)
+    while (done := maps.done()) < length:
+        if progress is not None:
+            progress(done, length)
+        maps.leave()
+        maps.advance(drafter, window)
+        forwards += 1
+    if progress is not None:
+        progress(length, length)
+    drawn, probabilities = maps.drawn()
+    lengths = torch.full(drawn.shape[:1], length, device=drawn.device)
+    return Generated(tokens=choices.tokens(drawn), probabilities=probabilities, lengths=lengths, forwards=forwards)
+
+
+class _Maps:
+    """B maps of T tokens, drawn as far as `known` says; rows of finished maps leave in time.
+
+    Args:
+        steps: of B rows, at their beginning.
+        guesses: B x T choices.
+        draw: of B rows.
+        samples: N, rows of each instruction.
+        choices: of maps.
+    """
+
+    def __init__(self, steps: DecoderSteps, guesses: Tensor, *, draw: Draw, samples: int, choices: TokenRange) -> None:
+        self._steps, self._draw, self._samples, self._choices = steps, draw, samples, choices
+        self._map = torch.arange(len(guesses), device=guesses.device)  # which of all maps each row draws
+        self._known = torch.ones_like(self._map)
+        self._guesses = guesses  # drawn where the step is below `known`
+        self._probabilities = torch.ones(guesses.shape, device=guesses.device)
+        first = torch.zeros_like(self._map)[:, None]
+        self._guesses[:, :1], self._probabilities[:, :1] = draw(steps.first()[:, None], first)
+        self._all = (self._guesses.clone(), self._probabilities.clone())
+
+    def done(self) -> int:
+        """Tokens of the slowest map."""
+        return int(self._known.min())
+
+    def drawn(self) -> tuple[Tensor, Tensor]:
+        """All maps' choices and probabilities, each B x T."""
+        for every, held in zip(self._all, (self._guesses, self._probabilities), strict=True):
+            every[self._map] = held
+        return self._all
+
+    def advance(self, drafter: Drafter, window: int) -> None:
+        """One pass of the decoder over K tokens of each row."""
+        length, known = self._guesses.shape[1], self._known[:, None]
+        self._guesses = drafter.revise(self._guesses, self._known, window - 1)
+        # The first token shown is the last that is drawn; at the end of the map, more of those are shown again.
+        starts = (self._known - 1).clamp(max=length - 1 - window)
+        at = starts[:, None] + torch.arange(window, device=starts.device)  # B x K steps of the tokens shown
+        shown = self._guesses.gather(1, at)
+        logits = self._steps.forward(self._choices.tokens(shown), starts)  # B x K x C, of the steps after
+        picked, probability = self._draw(logits, at + 1)
+        right = torch.ones_like(at)
+        right[:, 1:] = (at[:, 1:] < known) | (shown[:, 1:] == picked[:, :-1])
+        right = right.cumprod(1).bool()  # all tokens shown up to here are the drawn ones
+        after = at + 1 >= known
+        self._guesses.scatter_(1, at + 1, torch.where(after, picked, self._guesses.gather(1, at + 1)))
+        held = self._probabilities.gather(1, at + 1)
+        self._probabilities.scatter_(1, at + 1, torch.where(after & right, probability, held))
+        self._known = starts + 1 + right.sum(1)
+
+    def leave(self) -> None:
+        """Let rows of finished maps go, as far as the rows that stay are equally many of each instruction."""
+        rows, share = _staying(self._known < self._guesses.shape[1], self._samples)
+        if len(rows) > LEAVING_SHARE * len(self._map):
+            return
+        self.drawn()
+        self._samples = share
+        self._steps.select(rows)
+        self._draw = self._draw.rows(rows)
+        self._map, self._known = self._map[rows], self._known[rows]
+        self._guesses, self._probabilities = self._guesses[rows], self._probabilities[rows]
+
+
+def _staying(unfinished: Tensor, share: int) -> tuple[Tensor, int]:
+    """Rows to go on with: as many of each instruction as have to stay of any, filled up with finished ones.
+
+    Args:
+        unfinished: B, bool; some are.
+        share: consecutive rows of each instruction.
+
+    Returns:
+        Rows, and how many of each instruction they are.
+    """
+    grouped = unfinished.view(-1, share)  # R x N
+    most = int(grouped.sum(1).max())
+    first = torch.arange(0, len(unfinished), share, device=unfinished.device)[:, None]
+    rows = first + grouped.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    return rows[grouped.any(1)].flatten(), most
