@@ -1,6 +1,5 @@
 """Every graph gives what PyTorch gives, at sizes it was not traced with."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +9,16 @@ import torch
 from torch import Tensor
 
 from instructseq_model.backends.export_reading import read_export
-from instructseq_model.backends.onnxruntime_sessions import OnnxRuntimeSessions
+from instructseq_model.backends.onnxruntime_sessions import OnnxRuntimeSession
 from instructseq_model.export import decoder_graphs
-from instructseq_model.export.folder import GRAPHS, write_export
-from instructseq_model.model import InstructSeq, build_random
-from instructseq_model.model_config import load_model_config
-from instructseq_model.transformer import TransformerConfig
-from instructseq_model.vqvae import VQVAEConfig
+from instructseq_model.export.folder import GRAPHS
+from instructseq_model.model import InstructSeq
 
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-TINY = replace(
-    load_model_config(Path(__file__).parents[3] / "config" / "household.yaml"),
-    image_size=56,  # 4 x 4 cells
-    transformer=TransformerConfig(layers=2, width=32, heads=2),
-    vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
-    text_size=60,
-    max_text_tokens=5,
-)
-SMALL = ("router", "image_prefix", "decoder", "head_boxes", "vq_decoder")
-SIZES = {"rows": 4, "window": 3, "room": 9, "prefix": 23, "instruction": 7, "positions": 5}
-
-
-@pytest.fixture(scope="module")
-def model() -> InstructSeq:
-    torch.manual_seed(0)
-    return build_random(TINY).eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def sessions(model: InstructSeq, tmp_path_factory: pytest.TempPathFactory) -> OnnxRuntimeSessions:
-    folder = tmp_path_factory.mktemp("export")
-    write_export(model, folder, backend="onnx", graphs={name: GRAPHS[name] for name in SMALL})
-    return OnnxRuntimeSessions(read_export(folder), device=torch.device("cpu"), threads=1)
+SIZES = {"rows": 4, "window": 3, "room": 9, "instruction": 7, "positions": 5}
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -59,13 +34,18 @@ def plain_scatter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_graphs, "scatter", scatter)
 
 
-def inputs_of(graph: Any) -> dict[str, Tensor]:
+def session_of(folder: Path, name: str) -> OnnxRuntimeSession:
+    return OnnxRuntimeSession(read_export(folder).file(name), device=CPU, threads=1)
+
+
+def inputs_of(model: InstructSeq, name: str) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(1)
+    sizes = {**SIZES, "prefix": model.config.sequence.vision_grid**2 + 9}
     made = {}
-    for port in graph.inputs:
+    for port in GRAPHS[name](model).inputs:
         shape = list(port.example.shape)
         for dimension, size in port.varying.items():
-            shape[dimension] = SIZES[size.name]
+            shape[dimension] = sizes[size.name]
         whole = port.example.dtype == torch.long
         drawn = torch.randint(0, 9, shape, generator=generator) if whole else torch.randn(shape, generator=generator)
         made[port.name] = drawn
@@ -75,33 +55,43 @@ def inputs_of(graph: Any) -> dict[str, Tensor]:
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
+    assert found.shape == expected.shape
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_graph_equals_torch_at_sizes_it_was_not_traced_with(
-    name: str, model: InstructSeq, sessions: OnnxRuntimeSessions, plain_scatter: None
-) -> None:
+def check(model: InstructSeq, name: str, folder: Path) -> None:
+    inputs = inputs_of(model, name)
     graph = GRAPHS[name](model)
-    inputs = inputs_of(graph)
-    expected = graph.module(*inputs.values())
+    expected: Any = graph.module(*inputs.values())
     expected = expected if isinstance(expected, tuple) else (expected,)
-    found = sessions[name].run(inputs)
-    assert {n: relative_error(found[n], e) for n, e in zip(graph.outputs, expected, strict=True)} == pytest.approx(
-        dict.fromkeys(graph.outputs, 0.0), abs=1e-3
-    )
+    found = session_of(folder, name).run(inputs)
+    errors = {one: relative_error(found[one], right) for one, right in zip(graph.outputs, expected, strict=True)}
+    assert errors == pytest.approx(dict.fromkeys(graph.outputs, 0.0), abs=1e-3)
 
 
-def test_bound_caches_are_updated_in_place_and_nothing_else_is(
-    model: InstructSeq, sessions: OnnxRuntimeSessions
+@pytest.mark.parametrize("name", ["decoder", "head_map"])
+def test_graph_of_a_small_model_equals_torch(
+    name: str, small_model: InstructSeq, few_graphs: Path, plain_scatter: None
 ) -> None:
-    graph = GRAPHS["decoder"](model)
-    inputs = inputs_of(graph)
-    expected = sessions["decoder"].run(inputs)
-    outputs = {n: inputs[n.removeprefix("new_")] if n != "hidden" else torch.empty(4, 3, 32) for n in graph.outputs}
+    check(small_model, name, few_graphs)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graph_of_the_shipped_checkpoint_equals_torch(
+    name: str, shipped_model: InstructSeq, whole_shipped: Path, plain_scatter: None
+) -> None:
+    check(shipped_model, name, whole_shipped)
+
+
+def test_bound_caches_are_updated_in_place_and_nothing_else_is(small_model: InstructSeq, few_graphs: Path) -> None:
+    inputs = inputs_of(small_model, "decoder")
+    session = session_of(few_graphs, "decoder")
+    expected = session.run(inputs)
+    outputs = {one: inputs[one.removeprefix("new_")] if one != "hidden" else torch.empty(4, 3, 32) for one in expected}
     before = {name: inputs[name].clone() for name in ("tokens", "starts", "past")}
-    sessions["decoder"].bind(inputs, outputs)()
-    for name in graph.outputs:
-        np.testing.assert_array_equal(outputs[name].numpy(), expected[name].numpy())
+    session.bind(inputs, outputs)()
+    for name, tensor in outputs.items():
+        np.testing.assert_array_equal(tensor.numpy(), expected[name].numpy())
     for name, tensor in before.items():
         assert torch.equal(inputs[name], tensor)
