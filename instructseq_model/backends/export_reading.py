@@ -36,6 +36,12 @@ class Export:
     graphs: dict[str, Any]
     hashes: dict[str, str]
 
+    @property
+    def room(self) -> int | None:
+        """Tokens that the decoder's caches hold, where that is fixed."""
+        held = self.graphs["decoder"]["inputs"]["keys_0"]["shape"][2]
+        return held if isinstance(held, int) else None
+
     def file(self, graph: str) -> Path:
         """The ONNX file of a graph."""
         return self.folder / f"{graph}.onnx"

@@ -59,7 +59,7 @@ class InstructionSteps:
         prefix: one instruction.
         kind: what the outputs are.
         samples: N, sequences to draw.
-        length: most tokens that a row will be shown.
+        room: tokens that its caches hold.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class InstructionSteps:
         kind: OutputKind,
         *,
         samples: int,
-        length: int,
+        room: int,
     ) -> None:
         self._sessions, self._config, self._kind = sessions, config, kind
         self._begin, (self._read,) = prefix
         self._layout = Layout(config)
         shape = config.transformer
-        room = (samples, shape.heads, max(length, 1), shape.width // shape.heads)
+        size = (samples, shape.heads, room, shape.width // shape.heads)
         names = [name for pair in cache_names(shape.layers) for name in pair]
-        self._caches = {name: self._read.past.new_zeros(room) for name in names}  # each N x H x S x d
+        self._caches = {name: self._read.past.new_zeros(size) for name in names}  # each N x H x S x d
         self._windows: dict[int, _Window] = {}
 
     @property
@@ -181,10 +181,11 @@ class ExportedDecoder:
     Args:
         sessions: of the export.
         config: the sequence model's shape.
+        room: tokens that the graph's caches hold; None where that varies.
     """
 
-    def __init__(self, sessions: Sessions, config: SequenceConfig) -> None:
-        self._sessions, self._config = sessions, config
+    def __init__(self, sessions: Sessions, config: SequenceConfig, *, room: int | None = None) -> None:
+        self._sessions, self._config, self._room = sessions, config, room
 
     @property
     def config(self) -> SequenceConfig:
@@ -207,7 +208,7 @@ class ExportedDecoder:
                     ExportedPrefix(prefix.begin[row : row + 1], (read,)),
                     kind,
                     samples=samples,
-                    length=length,
+                    room=self._room or max(length, 1),
                 )
                 for row, read in enumerate(prefix.read)
             ]

@@ -108,7 +108,7 @@ class ExportedModel:
         self.instruction = ExportedInstructions(export, sessions)
         self.router = ExportedRouter(sessions)
         self.vqvae = ExportedPainter(sessions)
-        self.sequence = ExportedDecoder(sessions, export.config.sequence)
+        self.sequence = ExportedDecoder(sessions, export.config.sequence, room=export.room)
         named = "tokenizer.json" in export.hashes
         self.tokenizer = TextTokenizer.load(export.folder / "tokenizer.json") if named else None
 

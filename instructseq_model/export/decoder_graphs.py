@@ -12,30 +12,34 @@ import torch
 from torch import Tensor, nn
 
 from instructseq_model.export.graph import OPSET, Graph, Input, Size
-from instructseq_model.export.layout import MOST_ROWS, cache_names
+from instructseq_model.export.layout import MOST_ROWS, cache_names, longest_output
 from instructseq_model.model import InstructSeq
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.transformer import Block, KeyValues, attend_shared_prefix
 from instructseq_model.vocabulary import END, OutputKind
 
 
-def decoder_graph(model: InstructSeq) -> Graph:
+def decoder_graph(model: InstructSeq, *, room: int | None = None) -> Graph:
     """T tokens of each of N samples through the transformer.
 
     Inputs: `tokens` and `places` (N x T), `starts` (N, where each row's first token goes in its caches), `past` (as
     `instruction_prefix` gives it); with grounding `added` (N x T) and `conditioning`; each layer's caches, N x H x S x
     d. Outputs: `hidden` N x T x D, what the heads read, and the caches.
+
+    Args:
+        model: in evaluation mode.
+        room: S, tokens that the caches hold; None lets it vary.
     """
     config, shape = model.config.sequence, model.config.transformer
     depth = shape.width // shape.heads
-    longest = max(config.output_length(kind) for kind in OutputKind)
+    longest = longest_output(config)
     cells = config.vision_grid**2
     rows = Size(name="rows", least=1, usual=10, most=MOST_ROWS)
     window = Size(name="window", least=1, usual=1, most=longest)
-    room = Size(name="room", least=1, usual=longest, most=longest)
+    held = Size(name="room", least=1, usual=longest, most=longest)
     prefix = Size(name="prefix", least=cells + 3, usual=cells + 17, most=cells + config.max_instruction_tokens + 1)
     per_token = {0: rows, 1: window}
-    example = {"rows": 3, "window": 2, "room": 7, "prefix": cells + 6}
+    example = {"rows": 3, "window": 2, "room": room or 7, "prefix": cells + 6}
     whole = torch.zeros(example["rows"], example["window"], dtype=torch.long)
     past = torch.randn(shape.layers, 2, 1, shape.heads, example["prefix"], depth).to(model.dtype)
     inputs = [
@@ -52,7 +56,8 @@ def decoder_graph(model: InstructSeq) -> Graph:
         ]
     names = [name for pair in cache_names(shape.layers) for name in pair]
     cache = torch.randn(example["rows"], shape.heads, example["room"], depth).to(model.dtype)
-    inputs += [Input(name=name, example=cache.clone(), varying={0: rows, 2: room}) for name in names]
+    per_row = {0: rows} if room else {0: rows, 2: held}
+    inputs += [Input(name=name, example=cache.clone(), varying=per_row) for name in names]
     return Graph(
         name="decoder",
         module=_Decoder(model.sequence),
@@ -64,7 +69,7 @@ def decoder_graph(model: InstructSeq) -> Graph:
 def head_graph(model: InstructSeq, kind: OutputKind) -> Graph:
     """Hidden states, M x D, to logits of one kind's choices, M x C, float32, END last where the kind has one."""
     config = model.config.sequence
-    most = MOST_ROWS * max(config.output_length(one) for one in OutputKind)
+    most = MOST_ROWS * longest_output(config)
     positions = Size(name="positions", least=1, usual=10, most=most)
     hidden = torch.randn(3, model.config.transformer.width).to(model.dtype)
     return Graph(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,7 @@ from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.export.decoder_graphs import decoder_graph, head_graph, painter_graph
 from instructseq_model.export.encoder_graphs import instruction_graph, router_graph, vision_graph
 from instructseq_model.export.graph import OPSET, Graph, write_graph
+from instructseq_model.export.layout import longest_output
 from instructseq_model.export.prefix_graphs import image_prefix_graph, instruction_prefix_graph
 from instructseq_model.instruction_tokens import FileTokens
 from instructseq_model.label_sets import label_set
@@ -61,6 +62,12 @@ GRAPHS: dict[str, Callable[[InstructSeq], Graph]] = {
 }
 """Every graph of an export, in the order in which a frame meets them."""
 
+GRAPHS_OF_BACKEND = {
+    "onnx": GRAPHS,
+    # TensorRT's layer for caches wants their length fixed.
+    "tensorrt": {**GRAPHS, "decoder": lambda model: decoder_graph(model, room=longest_output(model.config.sequence))},
+}
+
 FULL_PRECISION = ("instruction", "router")
 """Run once an instruction: nothing is gained by rounding them."""
 
@@ -74,7 +81,7 @@ def write_export(
     *,
     backend: str,
     precision: str = "fp32",
-    graphs: Mapping[str, Callable[[InstructSeq], Graph]] | None = None,
+    graphs: Sequence[str] | None = None,
     progress: Progress = lambda what, share: None,
 ) -> dict[str, Any]:
     """Write an export folder, without engines.
@@ -82,9 +89,9 @@ def write_export(
     Args:
         model: float32, on the CPU, in evaluation mode.
         folder: made if missing; must be empty, or hold an export, which is replaced.
-        backend: for which it is meant, "onnx" or "tensorrt"; the graphs are the same.
+        backend: for which it is meant, one of `GRAPHS_OF_BACKEND`.
         precision: one of `PRECISIONS`, of weights and activations; the instruction encoder stays in float32.
-        graphs: those to write; None for all of `GRAPHS`.
+        graphs: names of those to write; None for all.
         progress: told before each graph.
 
     Returns:
@@ -99,7 +106,9 @@ def write_export(
     _make_empty(folder)
     files = _write_beside(model, folder)
     cast = _cast(model, PRECISIONS[precision])
-    makers = GRAPHS if graphs is None else graphs
+    makers = GRAPHS_OF_BACKEND[backend]
+    if graphs is not None:
+        makers = {name: makers[name] for name in graphs}
     described = {}
     for number, (name, make) in enumerate(makers.items()):
         progress(f"tracing {name}", number / len(makers))

@@ -43,6 +43,11 @@ class Layout:
         return torch.full_like(step, cells + 4)
 
 
+def longest_output(config: SequenceConfig) -> int:
+    """Tokens of the longest output of any kind."""
+    return max(config.output_length(kind) for kind in OutputKind)
+
+
 def cache_names(layers: int) -> list[tuple[str, str]]:
     """Names of each layer's keys and values as inputs; outputs have `new_` before them."""
     return [(f"keys_{layer}", f"values_{layer}") for layer in range(layers)]

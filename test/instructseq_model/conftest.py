@@ -16,7 +16,7 @@ from torch import Tensor
 from instructseq_model.checkpoint import load_checkpoint
 from instructseq_model.decoding import DecodingPrefix, decoding_prefix
 from instructseq_model.errors import CheckpointError
-from instructseq_model.export.folder import GRAPHS, write_export
+from instructseq_model.export.folder import write_export
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.model import InstructSeq, build_random
 from instructseq_model.model_config import load_model_config
@@ -126,7 +126,7 @@ def few_graphs(small_model: InstructSeq, tmp_path_factory: pytest.TempPathFactor
     """An export of the small model's `FEW_GRAPHS`: all of them take a minute to trace."""
     pytest.importorskip("onnxscript")
     folder = tmp_path_factory.mktemp("few_graphs")
-    write_export(small_model, folder, backend="onnx", graphs={name: GRAPHS[name] for name in FEW_GRAPHS})
+    write_export(small_model, folder, backend="onnx", graphs=FEW_GRAPHS)
     return folder
 
 

@@ -10,7 +10,7 @@ import torch
 from instructseq_model.backends.export_reading import Export, read_export
 from instructseq_model.backends.tensorrt_engines import build_engines, engine_file, library_name, read_engine
 from instructseq_model.errors import CheckpointError, ConfigError
-from instructseq_model.export.folder import GRAPHS, write_export
+from instructseq_model.export.folder import write_export
 from instructseq_model.model import build_random
 from instructseq_model.model_config import load_model_config
 
@@ -24,8 +24,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("export")
     model = build_random(CONFIG).eval().requires_grad_(False)
-    graphs = {name: GRAPHS[name] for name in ("decoder", "head_map")}
-    write_export(model, folder, backend="tensorrt", precision="bf16", graphs=graphs)
+    write_export(model, folder, backend="tensorrt", precision="bf16", graphs=("decoder", "head_map"))
     return read_export(folder)
 
 
