@@ -186,6 +186,7 @@ def build_engine(export: Export, graph: str, device: str, *, library: Any) -> by
     if not parser.parse_from_file(str(export.file(graph))):
         reasons = "; ".join(str(parser.get_error(index).desc()) for index in range(parser.num_errors))
         raise CheckpointError(f"{library_name(library)} cannot read the graph {graph} ({reasons}); update TensorRT")
+    _allow_plain_attention(network, library)
     config = builder.create_builder_config()
     _aim_at(config, device, library)
     for ranges in profiles(export.graphs[graph]):
@@ -215,6 +216,17 @@ def read_engine(export: Export, graph: str, *, library: str, device: str) -> byt
     if not _intact(file):
         raise CheckpointError(f"{file} is damaged; {command}")
     return file.read_bytes()
+
+
+def _allow_plain_attention(network: Any, library: Any) -> None:
+    """Let attention fall apart into matrix products where TensorRT has no kernel for it: in float32, for example."""
+    if not hasattr(library, "IAttentionInputLayer"):
+        return  # older versions have no such layer
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        if layer.type == library.LayerType.ATTENTION_INPUT:
+            layer.__class__ = library.IAttentionInputLayer  # the library's own way of casting
+            layer.attention.decomposable = True
 
 
 def _aim_at(config: Any, device: str, library: Any) -> None:

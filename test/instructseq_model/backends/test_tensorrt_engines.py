@@ -5,33 +5,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from instructseq_model.backends.export_reading import Export, read_export
 from instructseq_model.backends.tensorrt_engines import build_engines, engine_file, library_name, read_engine
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.export.folder import write_export
-from instructseq_model.model import build_random
-from instructseq_model.model_config import load_model_config
+from instructseq_model.model import InstructSeq
 
 tensorrt = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed")
 pytest.importorskip("onnxscript")
-CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "household.yaml")
+CARDS = ("SM86", "SM89", "SM120")
 
 
 @pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    torch.manual_seed(0)
+def export(small_model: InstructSeq, tmp_path_factory: pytest.TempPathFactory) -> Export:
     folder = tmp_path_factory.mktemp("export")
-    model = build_random(CONFIG).eval().requires_grad_(False)
-    write_export(model, folder, backend="tensorrt", precision="bf16", graphs=("decoder", "head_map"))
+    write_export(small_model, folder, backend="tensorrt", precision="bf16", graphs=("decoder", "head_map"))
     return read_export(folder)
 
 
 @pytest.fixture(scope="module")
 def told(export: Export) -> list[Any]:
     progress: list[Any] = []
-    build_engines(export, ["SM86", "SM89", "SM120"], library=tensorrt, progress=lambda *one: progress.append(one))
+    build_engines(export, CARDS, library=tensorrt, progress=lambda *one: progress.append(one))
     return progress
 
 
@@ -39,8 +35,8 @@ def test_engines_of_every_card_are_built_with_progress_and_an_estimate(export: E
     assert len(told) == 6
     assert [share for _, share, _ in told] == sorted(share for _, share, _ in told)
     assert all(left > 0 for _, _, left in told)
-    for device in ("SM86", "SM89", "SM120"):
-        assert len(read_engine(export, "decoder", library=library_name(tensorrt), device=device)) > 10_000_000
+    for device in CARDS:
+        assert len(read_engine(export, "decoder", library=library_name(tensorrt), device=device)) > 100_000
 
 
 def test_nothing_is_built_twice(export: Export, told: list[Any]) -> None:
@@ -70,3 +66,13 @@ def test_damaged_engine_is_refused_and_built_again(export: Export, told: list[An
 def test_card_that_the_library_does_not_know_is_refused(export: Export) -> None:
     with pytest.raises(ConfigError, match="SM86"):
         build_engines(export, ["SM999"], library=tensorrt)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_graph_of_the_shipped_checkpoint_becomes_an_engine(
+    precision: str, shipped_model: InstructSeq, tmp_path: Path
+) -> None:
+    write_export(shipped_model, tmp_path, backend="tensorrt", precision=precision)
+    found = read_export(tmp_path)
+    assert len(build_engines(found, ["SM86"], library=tensorrt)) == len(found.graphs) == 10
