@@ -15,7 +15,7 @@ from instructseq_model.instruction import InstructionStates
 from instructseq_model.model import InstructSeq
 from instructseq_model.vocabulary import OutputKind
 
-pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime", minversion="1.32")
 SAMPLING = Sampling(temperature=0.9)
 
 

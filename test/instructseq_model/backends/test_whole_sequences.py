@@ -11,7 +11,7 @@ from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Perception, Task
 from instructseq_model.question import Question
 
-pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime", minversion="1.32")
 pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.nightly
 Pair = tuple[Perceiver, Perceiver]

@@ -14,7 +14,7 @@ from instructseq_model.export import decoder_graphs
 from instructseq_model.export.folder import GRAPHS
 from instructseq_model.model import InstructSeq
 
-pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime", minversion="1.32")
 pytest.importorskip("onnxscript")
 
 SIZES = {"rows": 4, "window": 3, "room": 9, "instruction": 7, "positions": 5}
