@@ -145,13 +145,20 @@ def info(
         str, typer.Argument(help="Folder of a checkpoint, or the name of one that is shipped.")
     ] = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Show how much memory the model needs instead.")] = False,
+    samples: Annotated[int, typer.Option(min=1, max=32, help="Sequences drawn, for --memory.")] = 10,
 ) -> None:
     """Show a checkpoint: its model card, its files with sizes and SHA-256, and how many parameters each part has.
 
     * instructseq info
 
     * instructseq info out/model --json
+
+    * instructseq info --memory --samples 4
     """
+    if memory:
+        _show_memory(find_checkpoint(checkpoint), samples)
+        return
     found = read_checkpoint_info(find_checkpoint(checkpoint))
     if as_json:
         typer.echo(json.dumps(_for_programs(found), indent=2))
@@ -162,6 +169,19 @@ def info(
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in found.parameters.items())
     console.print(f"Parameters: {parts or 'none found'}", markup=False)
     console.print(f"Folder: {found.folder}", markup=False, soft_wrap=True)
+
+
+def _show_memory(folder: Path, samples: int) -> None:
+    from instructseq_model.memory_budget import memory_budgets
+    from instructseq_model.model_config import load_model_config
+
+    table = Table(title=f"Megabytes for {samples} samples, without the runtime's own", box=None, pad_edge=False)
+    for heading in ("", "weights", "prefix", "caches", "activations", "together"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for one in memory_budgets(load_model_config(folder / "config.yaml"), samples=samples):
+        sizes = (one.weights, one.prefix, one.caches, one.activations, one.total)
+        table.add_row(one.precision, *(f"{size / 1e6:.1f}" for size in sizes))
+    Console(highlight=False).print(table)
 
 
 def _for_programs(found: CheckpointInfo) -> dict[str, Any]:

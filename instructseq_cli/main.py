@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from instructseq_cli import bench, checkpoint_info, data, instructions, node, perceive, tables, training
+from instructseq_cli import bench, checkpoint_info, data, export, instructions, node, perceive, tables, training
 from instructseq_cli.demo import command as demo
 from instructseq_cli.failures import Program
 
@@ -71,5 +71,6 @@ app.add_typer(instructions.instructions, name="instructions")
 app.command("evaluate")(training.evaluate)
 app.command("tables")(tables.tables)
 app.command("bench")(bench.bench)
+app.command("export")(export.export)
 app.command("info")(checkpoint_info.info)
 app.command("demo")(demo.demo)

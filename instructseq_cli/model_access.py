@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from instructseq_model.perceiver import Perceiver
 
 
-def load_perceiver(checkpoint: str, *, device: str = "cpu", threads: int | None = None) -> Perceiver:
+def load_perceiver(
+    checkpoint: str, *, device: str = "cpu", threads: int | None = None, backend: str | None = None
+) -> Perceiver:
     """Load a checkpoint by folder or name.
 
     Args:
-        checkpoint: a folder, or the name of a checkpoint that comes with the program.
+        checkpoint: a folder, of an export too, or the name of a checkpoint that comes with the program.
         device: cpu, cuda or cuda:N.
         threads: CPU threads, 1 or more; None leaves PyTorch's own choice.
+        backend: torch, onnxruntime or tensorrt; None takes what the folder was written for.
 
     Raises:
         CheckpointError: it is missing, damaged, or does not fit the program.
@@ -27,7 +30,7 @@ def load_perceiver(checkpoint: str, *, device: str = "cpu", threads: int | None 
     folder = find_checkpoint(checkpoint)
     from instructseq_model.perceiver import Perceiver
 
-    return Perceiver.load(folder, device=device, threads=threads)
+    return Perceiver.load(folder, device=device, threads=threads, backend=backend)
 
 
 def parse_task(name: str | None) -> Task | None:

@@ -18,7 +18,7 @@ def perceive(
     instruction: Annotated[str, typer.Argument(help="What to do, in plain English.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path("out/perceive"),
     checkpoint: Annotated[
-        str, typer.Option(help="Folder of a checkpoint, or the name of one that is shipped.")
+        str, typer.Option(help="Folder of a checkpoint or an export, or the name of one that is shipped.")
     ] = DEFAULT,
     samples: Annotated[int, typer.Option(min=1, max=32, help="Sequences to draw and aggregate; 1 is fastest.")] = 1,
     temperature: Annotated[
@@ -37,6 +37,10 @@ def perceive(
         typer.Option(help="semantic, segmentation, detection or caption. Default: by instruction."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    backend: Annotated[
+        str | None,
+        typer.Option(help="torch, onnxruntime or tensorrt. Default: what the folder was written for."),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=256, help="CPU threads. Default: every core.", show_default=False)
     ] = None,
@@ -63,7 +67,7 @@ def perceive(
         raise InstructionError('the instruction is empty: say what to do, for example "mark the red mug"')
     pixels = read_image(image)
     chosen_task = parse_task(task)
-    perceiver = load_perceiver(checkpoint, device=device, threads=threads)
+    perceiver = load_perceiver(checkpoint, device=device, threads=threads, backend=backend)
     perception = perceiver(
         pixels,
         instruction,

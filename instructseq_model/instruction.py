@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from instructseq_model.errors import CheckpointError, ConfigError, InstructionError
+from instructseq_model.instruction_tokens import FileTokens, byte_tokens, cut_tokens
 from instructseq_model.pretrained import PretrainedSource, explain_hub_failure, model_directory
 
 CHARACTER_LIMIT = 10_000
@@ -89,6 +89,7 @@ class InstructionEncoder(nn.Module):
     Attributes:
         width: features per token, D.
         max_tokens: longer instructions are cut to this many tokens.
+        tokenize: texts to ids, special ones at both ends included, not cut.
     """
 
     def __init__(self, model: nn.Module, tokenize: Tokenize, *, width: int, max_tokens: int) -> None:
@@ -98,7 +99,7 @@ class InstructionEncoder(nn.Module):
         self.model = model.requires_grad_(False).eval()
         self.width = width
         self.max_tokens = max_tokens
-        self._tokenize = tokenize
+        self.tokenize = tokenize
 
     def train(self, mode: bool = True) -> InstructionEncoder:
         """Stay in evaluation mode: `mode` is ignored."""
@@ -117,7 +118,7 @@ class InstructionEncoder(nn.Module):
         """
         if isinstance(instructions, str) or not instructions:
             raise InstructionError("give a list of at least one instruction")
-        rows = [self._cut(row) for row in self._tokenize([check_instruction(text) for text in instructions])]
+        rows = [cut_tokens(row, self.max_tokens) for row in self.tokenize(list(map(check_instruction, instructions)))]
         device = next(self.model.parameters()).device
         lengths = torch.tensor([len(row) for row in rows])
         longest = int(lengths.max())
@@ -125,23 +126,15 @@ class InstructionEncoder(nn.Module):
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)  # B x L
         lengths = lengths.to(device)
         mask = torch.arange(longest, device=device) < lengths[:, None]  # B x L
-        positions = {"position_ids": self._positions(longest, device)}
+        positions = {"position_ids": self.positions(longest, device)}
         states = self.model(input_ids=ids, attention_mask=mask.long(), **positions).last_hidden_state
         return InstructionStates(states=states * mask[..., None].to(states.dtype), lengths=lengths)
 
-    def _positions(self, length: int, device: torch.device) -> Tensor:
+    def positions(self, length: int, device: torch.device) -> Tensor:
         """1 x L. RoBERTa counts from the padding id plus one, which the model would guess from the ids."""
         config: Any = self.model.config
         first = config.pad_token_id + 1 if config.model_type == "roberta" else 0
         return torch.arange(first, first + length, device=device)[None]
-
-    def _cut(self, row: list[int]) -> list[int]:
-        if len(row) <= self.max_tokens:
-            return row
-        warnings.warn(
-            f"an instruction of {len(row)} tokens was cut to {self.max_tokens}; say it in fewer words", stacklevel=3
-        )
-        return row[: self.max_tokens - 1] + row[-1:]
 
 
 def check_instruction(instruction: object) -> str:
@@ -197,11 +190,6 @@ def build_instruction_encoder(
     return InstructionEncoder(model, tokenize, width=model.config.hidden_size, max_tokens=limit)
 
 
-def byte_tokens(texts: Sequence[str]) -> list[list[int]]:
-    """UTF-8 bytes as ids 4-259 between 1 and 2: stands in for a tokenizer where the weights are random."""
-    return [[1, *(4 + byte for byte in text.encode("utf-8")), 2] for text in texts]
-
-
 def _random_model(spec: InstructionSpec) -> tuple[Any, Tokenize]:
     import transformers
 
@@ -238,11 +226,7 @@ def _pretrained_model(spec: InstructionSpec, source: PretrainedSource) -> tuple[
             f"{place} lacks {len(keys)} tensors of {spec.model_class}, {keys[0]} first; fetch it again"
         )
 
-    def tokenize(texts: Sequence[str]) -> list[list[int]]:
-        rows = tokenizer(list(texts), add_special_tokens=True, padding=False, truncation=False, verbose=False)
-        return [list(row) for row in rows["input_ids"]]
-
-    return model, tokenize
+    return model, FileTokens(tokenizer.backend_tokenizer)
 
 
 @contextmanager

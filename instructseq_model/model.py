@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from instructseq_model.calibration import Calibration
+from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, stack_prefixes
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.maps import code_classes, marked_codes
@@ -82,6 +84,14 @@ class InstructSeq(nn.Module):
         length = min(encoded.states.shape[1], self.config.max_instruction_tokens)
         states = encoded.states[:, :length].to(self.device, self.dtype)
         return self.sequence.encode_instruction(image, states, encoded.lengths.to(self.device).clamp(max=length))
+
+    def decoding_prefix(self, image: ImagePrefix, encoded: InstructionStates) -> DecodingPrefix:
+        """Put encoded instructions and BEGIN on images."""
+        return decoding_prefix(self.sequence, image, self.read_instruction(image, encoded))
+
+    def stack_prefixes(self, prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
+        """Prefixes of this model, to be decoded together."""
+        return stack_prefixes(prefixes)
 
 
 def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> InstructSeq:

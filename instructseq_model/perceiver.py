@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instructseq_model.answering import Steps, decode_texts, decode_tokens
-from instructseq_model.checkpoint import load_checkpoint
+from instructseq_model.backends.table import load_backend
 from instructseq_model.decoding.beam import Beam
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.decoding.map_decoder import MapDecoder
-from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, kind_probabilities, stack_prefixes
+from instructseq_model.decoding.prefix import DecodingPrefix, kind_probabilities
 from instructseq_model.decoding.streams import Stream
-from instructseq_model.errors import ConfigError, InstructionError
+from instructseq_model.errors import InstructionError
 from instructseq_model.geometry import Placement, letterbox, resize_image, stretch
 from instructseq_model.instruction import InstructionStates
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.label_sets import label_set as label_set_named
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Perception, Task
-from instructseq_model.precision import set_precision
 from instructseq_model.question import Question
 from instructseq_model.reading import Request, read_boxes, read_caption, read_referring, read_semantic
 from instructseq_model.routing import Route
@@ -76,31 +75,31 @@ class Perceiver:
     @classmethod
     def load(
         cls,
-        checkpoint: Path | str,
+        folder: Path | str,
         *,
         device: str = "cpu",
         threads: int | None = None,
+        backend: str | None = None,
         precision: str = "auto",
         window: int | None = None,
     ) -> Perceiver:
-        """Load a checkpoint folder.
+        """Load a checkpoint, or a folder that `instructseq export` wrote.
 
         Args:
-            checkpoint: the folder.
+            folder: of either.
             device: "cpu" or "cuda" (or "cuda:1" ...).
-            threads: of the CPU; None leaves torch's choice.
-            precision: of the weights, one of `precision.PRECISIONS`; "auto" changes no trained weight.
+            threads: of the CPU; None leaves the library's choice.
+            backend: one of `backends.table.BACKENDS`; None takes what the folder was written for.
+            precision: of a checkpoint's weights, one of `precision.PRECISIONS`; "auto" changes no trained weight, and
+                leaves an export as it was written.
             window: map tokens that a pass of the decoder checks; None finds the fastest.
 
         Raises:
-            CheckpointError: the folder is no whole checkpoint.
-            ConfigError: the device does not exist here, or the precision is not to be had on it.
+            CheckpointError: the folder is neither, or damaged.
+            ConfigError: the device does not exist here, the backend cannot read the folder, or the precision is not to
+                be had there.
         """
-        if threads is not None:
-            torch.set_num_threads(max(1, threads))
-        place = _device(device)
-        model = load_checkpoint(Path(checkpoint)).to(place)
-        set_precision(model, precision, place)
+        model = load_backend(Path(folder), backend=backend, device=device, threads=threads, precision=precision)
         return cls(model, window=window)
 
     def __call__(
@@ -194,7 +193,7 @@ class Perceiver:
     ) -> dict[int, tuple[Perception, dict[str, float]]]:
         """Decode the named requests together and read each: its perception, and its timings to be completed."""
         began = time.perf_counter()
-        prefix = stack_prefixes([prompts[number].prefix for number in numbers])
+        prefix = self.model.stack_prefixes([prompts[number].prefix for number in numbers])
         chosen = [requests[number] for number in numbers]
         made: list[Beam | Generated] = []
         if chosen[0].kind is OutputKind.TEXT:
@@ -232,7 +231,7 @@ class Perceiver:
         prompts = []
         for question, (placement, image) in zip(questions, self._images(questions), strict=True):
             encoded, route = self._instruction(question.instruction)
-            prefix = decoding_prefix(self.model.sequence, image, self.model.read_instruction(image, encoded))
+            prefix = self.model.decoding_prefix(image, encoded)
             prompts.append(_Prompt(placement, image.states[0], prefix, route))
         return prompts
 
@@ -278,17 +277,3 @@ def _steps(progress: Progress, before: int, here: int, all_of_them: int) -> Step
 def _bound(held: OrderedDict[Any, Any], most: int) -> None:
     while len(held) > most:
         held.popitem(last=False)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device {name!r} is none; name 'cpu' or 'cuda'") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is not supported; name 'cpu' or 'cuda'")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' is wanted, but torch sees no CUDA device here; use 'cpu' or install a driver")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device {name!r} is wanted, but there are {torch.cuda.device_count()}; count from cuda:0")
-    return device

@@ -71,13 +71,17 @@ class Router(nn.Module):
     def route(self, states: Tensor, lengths: Tensor) -> list[Route]:
         """The route of each of B instructions."""
         answers = self(states.to(self.hidden.weight.dtype), lengths)
-        tasks, label_sets = (logits.float().softmax(-1) for logits in answers)
-        return [
-            Route(
-                task=TASKS[int(of_tasks.argmax())],
-                task_probabilities=dict(zip(TASKS, of_tasks.tolist(), strict=True)),
-                label_set=LABEL_SET_NAMES[int(of_sets.argmax())],
-                label_set_probability=float(of_sets.max()),
-            )
-            for of_tasks, of_sets in zip(tasks, label_sets, strict=True)
-        ]
+        return read_routes(*(logits.float().softmax(-1) for logits in answers))
+
+
+def read_routes(tasks: Tensor, label_sets: Tensor) -> list[Route]:
+    """Routes from the probabilities of tasks, B x 4, and of label sets, B x 3."""
+    return [
+        Route(
+            task=TASKS[int(of_tasks.argmax())],
+            task_probabilities=dict(zip(TASKS, of_tasks.tolist(), strict=True)),
+            label_set=LABEL_SET_NAMES[int(of_sets.argmax())],
+            label_set_probability=float(of_sets.max()),
+        )
+        for of_tasks, of_sets in zip(tasks, label_sets, strict=True)
+    ]

@@ -78,8 +78,8 @@ class AttnBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B x C x H x W; the same shape comes back."""
         h = self.norm(x)
-        q, k, v = (layer(h).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))  # B x HW x C each
-        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape_as(x)  # B x C x H x W
+        q, k, v = (layer(h).flatten(2).transpose(1, 2)[:, None] for layer in (self.q, self.k, self.v))  # B x 1 x HW x C
+        h = F.scaled_dot_product_attention(q, k, v)[:, 0].transpose(1, 2).reshape_as(x)  # B x C x H x W
         return cast(Tensor, x + self.proj_out(h))
 
 

@@ -103,7 +103,9 @@ def load_perceiver(settings: Settings) -> PerceiverLike:
     from instructseq_model.perceiver import Perceiver  # takes seconds, during which the node's services answer
 
     folder = find_checkpoint(settings.checkpoint or DEFAULT)
-    return Perceiver.load(folder, device=settings.device, threads=settings.threads or None)
+    return Perceiver.load(
+        folder, device=settings.device, threads=settings.threads or None, backend=settings.backend or None
+    )
 
 
 def standing_request(instruction: str, number: int, settings: Settings) -> Request:

@@ -85,6 +85,7 @@ class Settings:
     """The values of all parameters at one moment; `PARAMETERS` says what they mean."""
 
     checkpoint: str
+    backend: str
     device: str
     threads: int
     image_transport: str
@@ -106,6 +107,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         name="checkpoint",
         default="",
         description="Folder of the model, or the name of one that comes with the package; empty takes the default.",
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
+        name="backend",
+        default="",
+        description="What runs the model; empty takes what its folder was written for.",
+        choices=("", "torch", "onnxruntime", "tensorrt"),
         change=Change.UNCONFIGURED,
     ),
     ParameterSpec(

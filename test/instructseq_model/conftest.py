@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
 
+from instructseq_model.checkpoint import load_checkpoint
 from instructseq_model.decoding import DecodingPrefix, decoding_prefix
+from instructseq_model.errors import CheckpointError
+from instructseq_model.export.folder import write_export
 from instructseq_model.grounding import GroundingConfig
+from instructseq_model.model import InstructSeq, build_random
+from instructseq_model.model_config import load_model_config
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
+from instructseq_model.text import TextTokenizer
 from instructseq_model.transformer import TransformerConfig
 from instructseq_model.vocabulary import END, Vocabulary
+from instructseq_model.vqvae import VQVAEConfig
 
 LENGTHS = (5, 2, 3)
+ROOT = Path(__file__).parents[2]
+FEW_GRAPHS = ("decoder", "head_map")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +91,56 @@ def scene(request: pytest.FixtureRequest) -> Scene:
     """Both forms of attention, with grounding and without."""
     attention, grounding = request.param
     return build_scene(attention=attention, grounding=grounding)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> InstructSeq:
+    """The household model with every part but the encoders small, and random weights that rounding does not decide."""
+    torch.manual_seed(0)
+    config = replace(
+        load_model_config(ROOT / "config" / "household.yaml"),
+        image_size=56,  # 4 x 4 cells
+        transformer=TransformerConfig(layers=2, width=32, heads=2),
+        vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
+        text_size=60,
+        max_text_tokens=5,
+    )
+    model = build_random(config).eval().requires_grad_(False)
+    model.sequence.head.weight.mul_(20)
+    words = {f"w{number}": number for number in range(config.text_size)}
+    model.tokenizer = TextTokenizer(Tokenizer(WordLevel(words, unk_token="w0")))
+    return model
+
+
+@pytest.fixture(scope="session")
+def shipped_model() -> InstructSeq:
+    """The checkpoint that comes with the repository."""
+    try:
+        return load_checkpoint(ROOT / "checkpoints" / "household")
+    except CheckpointError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def few_graphs(small_model: InstructSeq, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of the small model's `FEW_GRAPHS`: all of them take a minute to trace."""
+    pytest.importorskip("onnxscript")
+    folder = tmp_path_factory.mktemp("few_graphs")
+    write_export(small_model, folder, backend="onnx", graphs=FEW_GRAPHS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_small(small_model: InstructSeq, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of the small model."""
+    folder = tmp_path_factory.mktemp("whole_small")
+    write_export(small_model, folder, backend="onnx")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_shipped(shipped_model: InstructSeq, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of the shipped checkpoint."""
+    folder = tmp_path_factory.mktemp("whole_shipped")
+    write_export(shipped_model, folder, backend="onnx")
+    return folder

@@ -1,0 +1,1 @@
+"""What runs the model: PyTorch from a checkpoint, ONNX Runtime or TensorRT from an export."""
