@@ -17,7 +17,7 @@ from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vqvae import VQVAE
 from instructseq_training import dry_run
 from instructseq_training.batches import Batcher
-from instructseq_training.config import BatchConfig, ExecutionConfig, LossConfig, load_train_config
+from instructseq_training.config import BatchConfig, ExecutionConfig, LossConfig, VisionConfig, load_train_config
 from instructseq_training.datasets.mixture import load_mixture
 from instructseq_training.flops import batch_shape
 from instructseq_training.hardware import gpu_named
@@ -81,6 +81,7 @@ def test_the_household_plan_counts_the_weights_that_are_built() -> None:
 
 def test_shards_divide_what_they_hold() -> None:
     settings = load_train_config(CONFIG / "training" / "paper" / "base-mae.yaml")
+    settings = replace(settings, mixture=None, vision=VisionConfig())  # fsdp2 does not train on mixtures
     model_config = load_model_config(CONFIG / "base-mae.yaml")
     gpu = gpu_named("A100")
     one = dry_run.plan_run(replace(settings, execution=ExecutionConfig(parallel="ddp")), model_config, gpu=gpu, gpus=8)

@@ -42,7 +42,7 @@ def test_gap_is_the_distance_of_the_two_tokens_scores(make_scene: Callable[..., 
     scene, sampling = make_scene(), Sampling(temperature=temperature)
     prefix = scene.prefix(1)
     expected = generate(scene.model, prefix, OutputKind.MAP, sampling=sampling, samples=2, seed=3)
-    draw = Draw(sampling=sampling, group=None, seed=3, samples=sample_numbers(prefix, 2, 0))
+    draw = Draw(sampling=sampling, meanings=None, seed=3, samples=sample_numbers(prefix, 2, 0))
     assert gaps_at_first_difference(scene.model, prefix, expected, expected, draw) == []
     tokens = expected.tokens.clone()
     first = scene.model.config.vocabulary.visual_range.start
