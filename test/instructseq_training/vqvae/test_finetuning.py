@@ -258,7 +258,8 @@ def test_two_processes_train_as_one_with_two_workers(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     one, two = (load_vqvae(tmp_path / name).state_dict() for name in ("one", "two"))
-    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
+    # Adam makes parts of a step of what rounding leaves of a gradient that is nearly 0.
+    assert all(torch.allclose(one[name], two[name], atol=2e-4) for name in one)
     rows = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("one", "two")]
     assert len(rows[0]) == len(rows[1]) == 2
     assert json.loads(rows[0][1])["loss"] == pytest.approx(json.loads(rows[1][1])["loss"], rel=1e-3)
