@@ -6,7 +6,15 @@ with that prefix. The ROS package `instructseq` (package.xml, CMakeLists.txt) in
 
 from setuptools import find_packages, setup
 
-LIBRARIES = ["instructseq_model", "instructseq_ros", "instructseq_bench", "instructseq_cli"]
+LIBRARIES = [
+    "instructseq_model",
+    "instructseq_ros",
+    "instructseq_bench",
+    "instructseq_replay",
+    "instructseq_speech",
+    "instructseq_sim",
+    "instructseq_cli",
+]
 TRAINING = ["instructseq_training", *(f"instructseq_training.{name}" for name in find_packages("training"))]
 
 setup(
@@ -16,6 +24,7 @@ setup(
         "": ["py.typed"],
         "instructseq_model": ["data/**"],
         "instructseq_cli": ["demo/*.j2"],
+        "instructseq_replay": ["report/*.j2"],
         "instructseq_ros": ["data/**"],
         "instructseq_training": ["**/*.yaml", "**/*.txt", "**/*.json"],
     },

@@ -89,7 +89,7 @@ def gpt2_of(model: SequenceModel, *, prefix: int, steps: int) -> Any:
         gpt: Any = GPT2LMHeadModel._from_config(config, attn_implementation="sdpa")
     gpt = gpt.to_empty(device=weight.device).to(weight.dtype).eval()
     with torch.no_grad():
-        _copy_layers(model, gpt.transformer)
+        copy_layers(model, gpt.transformer)
         gpt.transformer.wte.weight.copy_(model.tokens.weight)
         gpt.lm_head.weight.copy_(weight)
         # The token of step t - 1 stands where step t is predicted, and there ours adds the place of step t.
@@ -99,8 +99,12 @@ def gpt2_of(model: SequenceModel, *, prefix: int, steps: int) -> Any:
     return gpt
 
 
-def _copy_layers(model: SequenceModel, gpt: Any) -> None:
-    """GPT-2 keeps the weights of its linear layers transposed."""
+@torch.no_grad()
+def copy_layers(model: SequenceModel, gpt: Any) -> None:
+    """Give a `GPT2Model` of the same shape the weights of the transformer's layers and of its last norm.
+
+    Embeddings stay as they are. GPT-2 keeps the weights of its linear layers transposed.
+    """
     gpt.ln_f.load_state_dict(model.transformer.norm.state_dict())
     blocks: Any = model.transformer.blocks
     for block, target in zip(blocks, gpt.h, strict=True):

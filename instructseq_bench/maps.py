@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from instructseq_bench.aims import judged
 from instructseq_bench.map_runs import PREVIOUS, TOKEN_BY_TOKEN, MapRuns, way_name
@@ -13,41 +14,47 @@ from instructseq_bench.prompting import map_drawing, prefix_of
 from instructseq_bench.rows import Row, measured_row
 from instructseq_bench.setting import Clip, Setting
 from instructseq_bench.statistics import spread
-from instructseq_model.decoding.drafts import DRAFTS
-from instructseq_model.model import InstructSeq
+from instructseq_model.model import InstructSeq, in_pytorch
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Task
 
 MAP_TASKS = (Task.SEGMENTATION, Task.SEMANTIC)
+SINGLE, STREAM = "single", "stream"
 WARM_UPS = 1
 
 
 def measure_maps(setting: Setting) -> Iterator[Row]:
     """Rows of maps of the checkpoint."""
     preset = setting.preset
-    model = Perceiver.load(setting.checkpoint, device=setting.device, threads=setting.threads).model
+    perceiver = Perceiver.load(setting.checkpoint, device=setting.device, threads=setting.threads)
+    model = in_pytorch(perceiver.model, purpose="measuring the decoding of maps")
     clip = setting.clip(preset.stream_frames)
     apart = max(1, len(clip.frames) // preset.frames)
     single = Clip(frames=clip.frames[::apart][: preset.frames], instructions=clip.instructions, origin=clip.origin)
+    kinds: dict[str, Sequence[str]] = {SINGLE: preset.drafts, STREAM: (PREVIOUS,)}
     for samples in preset.map_samples:
-        for task in MAP_TASKS:
-            yield from _rows(setting, model, single, task, samples, kind="single", drafts=tuple(DRAFTS))
-            yield from _rows(setting, model, clip, task, samples, kind="stream", drafts=(PREVIOUS,))
+        for task in (task for task in MAP_TASKS if task in preset.tasks):
+            if len(single.frames) == len(clip.frames):  # then both are held against the same maps, token by token
+                yield from _rows(setting, model, clip, task, samples, kinds)
+                continue
+            yield from _rows(setting, model, single, task, samples, {SINGLE: kinds[SINGLE]})
+            yield from _rows(setting, model, clip, task, samples, {STREAM: kinds[STREAM]})
 
 
 def _rows(
-    setting: Setting, model: InstructSeq, clip: Clip, task: Task, samples: int, *, kind: str, drafts: Sequence[str]
+    setting: Setting, model: InstructSeq, clip: Clip, task: Task, samples: int, kinds: Mapping[str, Sequence[str]]
 ) -> Iterator[Row]:
+    """Rows of the drafts of each kind of clip."""
     prefixes = [prefix_of(model, frame, clip.instructions[task]) for frame in clip.frames]
     runs = MapRuns(model.sequence, prefixes, map_drawing(model, task, samples), setting.device)
     candidates = {TOKEN_BY_TOKEN: runs.token_by_token()}
-    for draft in drafts:
+    for draft in chain.from_iterable(kinds.values()):
         for window in setting.preset.windows:
             candidates[way_name(draft, window)] = runs.draft(draft, window)
     # A warm-up takes the first frame; on a stream each frame comes once.
-    rounds = len(prefixes) - WARM_UPS if kind == "stream" else None
+    rounds = len(prefixes) - WARM_UPS if STREAM in kinds else None
     series = interleave(candidates, setting.budget(1.5, most=rounds), warm_ups=WARM_UPS)
-    for draft in drafts:
+    for kind, draft in ((kind, draft) for kind, drafts in kinds.items() for draft in drafts):
         ways = {window: way_name(draft, window) for window in setting.preset.windows}
         fastest = min(ways, key=lambda window: spread(series[ways[window]]).median)
         where = f"maps/{kind}/{task.value}/{draft}"

@@ -110,8 +110,9 @@ def measure_paper(setting: Setting) -> Iterator[Row]:
         "bandwidth": bandwidth(setting.device, torch.bfloat16, width=width, size=_bandwidth_bytes(setting))
     }
     for samples in SAMPLES:
-        candidates[f"ours {samples}"] = partial(contest.our_rate, samples)
-        candidates[f"peer {samples}"] = partial(contest.peer_rate, samples)
+        candidates[_ours(samples)] = partial(contest.our_rate, samples)
+    for samples in setting.preset.paper_peers:
+        candidates[_peer(samples)] = partial(contest.peer_rate, samples)
     series = interleave(candidates, setting.budget(4), warm_ups=min(1, setting.preset.least - 1))
     yield measured_row("paper/bandwidth", "GB/s", series["bandwidth"], notes=_how(setting.device))
     for samples in SAMPLES:
@@ -119,6 +120,9 @@ def measure_paper(setting: Setting) -> Iterator[Row]:
     yield _cost_row(contest, series)
     if setting.preset.paper_map:
         yield from _whole_maps(setting, contest.model, contest.prefix)
+    else:
+        row = Row(name=f"paper/map N={SAMPLES[-1]}", ours=None, unit="ms", notes="not in this preset")
+        yield judged(row, device=setting.device)
 
 
 def _contest(setting: Setting) -> Contest:
@@ -148,19 +152,23 @@ def _rate_row(contest: Contest, series: Series, samples: int) -> Row:
         )
         for copies in (1, samples)
     )
+    peer = series.get(_peer(samples))
     notes = f"{need / 1e6:.0f} MB a step; peer: Hugging Face generate, same weights, bfloat16"
     exact = None
     if samples == 1:
         exact, compared = _same_tokens(contest)
         notes += f"; tokens of {ENTROPY_BITS:g} bits; exact: {compared}"
     else:
-        notes += f", a prefix a sample, {needed_by_peer / 1e6:.0f} MB a step"
+        notes += f", a prefix a sample, {needed_by_peer / 1e6:.0f} MB a step" + ("" if peer else "; not measured here")
+    limit = spread(series["bandwidth"]).median * GIGA / need
+    if peer:
+        notes += f"; the limit is {limit / spread(peer).median:.1f} times the peer"
     row = measured_row(
         f"paper/token by token N={samples}",
         "steps/s",
-        series[f"ours {samples}"],
-        peer=series[f"peer {samples}"],
-        limit=spread(series["bandwidth"]).median * GIGA / need,
+        series[_ours(samples)],
+        peer=peer,
+        limit=limit,
         exact=exact,
         notes=notes,
     )
@@ -169,13 +177,14 @@ def _rate_row(contest: Contest, series: Series, samples: int) -> Row:
 
 def _cost_row(contest: Contest, series: Series) -> Row:
     one, ten = SAMPLES
-    times = {
-        who: [single / several for single, several in zip(series[f"{who} {one}"], series[f"{who} {ten}"], strict=True)]
-        for who in ("ours", "peer")
-    }
-    row = measured_row(
-        f"paper/cost of N={ten}", "times", times["ours"], peer=times["peer"], notes="time of a step of ten over one's"
+    ours, peer = (
+        [single / several for single, several in zip(series[who(one)], series[who(ten)], strict=True)]
+        if who(ten) in series and who(one) in series
+        else None
+        for who in (_ours, _peer)
     )
+    assert ours is not None
+    row = measured_row(f"paper/cost of N={ten}", "times", ours, peer=peer, notes="time of a step of ten over one's")
     return judged(row, device=contest.device, why=partial(contest.profile, ten))
 
 
@@ -237,6 +246,14 @@ def probabilities(model: SequenceModel, prefix: DecodingPrefix, tokens: list[int
         shown = torch.tensor([[token]], device=logits.device)
         logits = steps.forward(shown, torch.tensor([step], device=logits.device))[:, 0]
     return logits[0].softmax(-1)
+
+
+def _ours(samples: int) -> str:
+    return f"ours {samples}"
+
+
+def _peer(samples: int) -> str:
+    return f"peer {samples}"
 
 
 def _bandwidth_bytes(setting: Setting) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instructseq_model.answering import meanings_of_codes
 from instructseq_model.decoding import DecodingPrefix, Sampling, decoding_prefix
 from instructseq_model.decoding.generate import Meanings
-from instructseq_model.geometry import letterbox, resize_image, stretch
+from instructseq_model.geometry import fit_image
 from instructseq_model.label_sets import label_set
 from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Task
@@ -29,9 +29,8 @@ def prefix_of(model: InstructSeq, frame: NDArray[np.uint8], instruction: str) ->
         frame: H x W x 3 uint8 RGB.
         instruction: free words.
     """
-    place = stretch if model.config.fit == "stretch" else letterbox
-    placement = place((frame.shape[1], frame.shape[0]), model.config.image_size)
-    pixels = torch.from_numpy(resize_image(frame, placement)).to(model.device)  # S x S x 3
+    _, square = fit_image(frame, fit=model.config.fit, side=model.config.image_size)
+    pixels = torch.from_numpy(square).to(model.device)  # S x S x 3
     image = model.read_image(pixels.permute(2, 0, 1)[None].float() / 255)
     encoded = model.instruction.encode([instruction])
     return decoding_prefix(model.sequence, image, model.read_instruction(image, encoded))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from instructseq_bench.statistics import UNITS, Spread, gain, paired_gain, spread
+from instructseq_bench.statistics import QUARTILES_NEED, UNITS, Spread, gain, paired_gain, spread
 from instructseq_model.errors import ConfigError
 
 FORMAT = 1
@@ -18,7 +18,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Spreads:
-    """Of both sides of a row; None where a side was not measured in repetitions."""
+    """Of both sides of a row; None where a side was measured fewer than `QUARTILES_NEED` times."""
 
     ours: Spread | None = None
     peer: Spread | None = None
@@ -128,9 +128,13 @@ def measured_row(
         limit=limit,
         share_of_limit=None if limit is None else gain(own.median, limit, unit),
         exact=exact,
-        spread=Spreads(ours=own, peer=other),
+        spread=Spreads(ours=_told(own), peer=_told(other)),
         notes=notes,
     )
+
+
+def _told(found: Spread | None) -> Spread | None:
+    return found if found is not None and found.repetitions >= QUARTILES_NEED else None
 
 
 def write_report(report: Report, file: Path) -> None:

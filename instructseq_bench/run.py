@@ -44,9 +44,10 @@ def run(
     began, load = time.perf_counter(), _load()
     rows: list[Row] = []
     for name in names:
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), _processor_time()
         rows += _rows_of(name, setting, find)
-        say(f"{name}: {time.perf_counter() - start:.0f} s")
+        took, worked = time.perf_counter() - start, _processor_time() - worked
+        say(f"{name}: {took:.0f} s, {worked:.0f} s of processor time")
         keep(_report(setting, rows, began=began, load=load))
     return _report(setting, rows, began=began, load=load)
 
@@ -83,6 +84,12 @@ def _machine(setting: Setting, load: float) -> Machine:
         versions={name: found for name in VERSIONS if (found := _version(name))}
         | {"python": platform.python_version()},
     )
+
+
+def _processor_time() -> float:
+    """Seconds of all threads, and of processes that were started and have ended."""
+    taken = os.times()
+    return taken.user + taken.system + taken.children_user + taken.children_system
 
 
 def _load() -> float:

@@ -52,7 +52,7 @@ class Setting:
         checkpoint: folder of the model that is measured end to end.
         paper: size of the model with random weights.
         clip: reads or renders so many frames; called by the sections that need it.
-        exports: folders of exported models by backend, measured beside the checkpoint.
+        others: folders by backend, of exports or of a checkpoint, measured beside the checkpoint in torch.
         out: folder for logs.
     """
 
@@ -63,7 +63,7 @@ class Setting:
     paper: SequenceConfig
     clip: Callable[[int], Clip]
     out: Path
-    exports: Mapping[str, Path] = field(default_factory=dict)
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     def budget(self, share: float = 1.0, *, most: int | None = None) -> Budget:
         """Of one measurement: a share of the preset's seconds, and at most so many rounds."""

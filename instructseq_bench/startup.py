@@ -38,6 +38,8 @@ def measure_startup(setting: Setting) -> Iterator[Row]:
         told[name].append(fresh_process(name, folder, setting))
         return told[name][-1][READY]["seconds"]
 
+    for name, folder in folders.items():
+        fresh_process(name, folder, setting, samples=())  # writes bytecode, and brings files into memory
     candidates = {name: partial(start, name, folder) for name, folder in folders.items()}
     budget = setting.budget(10, most=setting.preset.starts)
     series = interleave(candidates, budget, warm_ups=0)
@@ -46,15 +48,16 @@ def measure_startup(setting: Setting) -> Iterator[Row]:
         notes = (
             f"a process until the model is loaded: imports {ready['import_s']:.1f} s, loading {ready['load_s']:.1f} s"
         )
-        row = measured_row(f"startup/{name}/ready", "s", series[name], notes=notes)
+        yield measured_row(f"startup/{name}/ready", "s", series[name], notes=notes)
+        first = str(setting.preset.task_samples[0])
+        seconds = [run[first]["seconds"] for run in told[name]]
+        notes = f"a process until its first answer, a semantic map of {first} samples at 640x480"
+        row = measured_row(f"startup/{name}/first map", "s", seconds, notes=notes)
         yield judged(row, device=setting.device, why=partial(_imports, name, folders[name], setting))
         yield from _memory_rows(name, told[name])
 
 
 def _memory_rows(name: str, runs: list[Told]) -> Iterator[Row]:
-    first = next(stage for stage in runs[0] if stage != READY)
-    seconds = [run[first]["seconds"] for run in runs]
-    yield measured_row(f"startup/{name}/first map", "s", seconds, notes=f"semantic map of {first} samples at 640x480")
     for stage in runs[0]:
         where = f"startup/{name}/memory {'loaded' if stage == READY else f'N={stage}'}"
         yield measured_row(where, "MiB", [run[stage]["mib"] for run in runs], notes="peak of the process")
@@ -64,7 +67,7 @@ def _memory_rows(name: str, runs: list[Told]) -> Iterator[Row]:
 
 def _imports(name: str, folder: Path, setting: Setting) -> str:
     """Which packages' modules take longest to import, told by Python itself in one more process."""
-    fresh_process(name, folder, setting, options=("-X", "importtime"))
+    fresh_process(name, folder, setting, samples=(), options=("-X", "importtime"))
     taken = import_seconds(_log(setting, name).read_text(encoding="utf-8", errors="replace").splitlines())
     return f"imports: {shares(taken, sum(taken.values()), rest='others')}, of {sum(taken.values()):.1f} s"
 
@@ -83,20 +86,24 @@ def _log(setting: Setting, backend: str) -> Path:
     return setting.out / f"fresh-{backend}.log"
 
 
-def fresh_process(backend: str, folder: Path, setting: Setting, *, options: Sequence[str] = ()) -> Told:
+def fresh_process(
+    backend: str, folder: Path, setting: Setting, *, samples: Sequence[int] | None = None, options: Sequence[str] = ()
+) -> Told:
     """Start one and listen to it to its end.
 
     Args:
         backend: of `BACKENDS`.
         folder: that it loads.
         setting: the run's.
+        samples: of the maps that it draws; None for the preset's.
         options: of Python.
 
     Raises:
         InstructSeqError: it failed.
     """
     command = [sys.executable, *options, "-m", "instructseq_bench.fresh_process", backend, str(folder), setting.device]
-    command += [str(setting.threads or 0), *(str(samples) for samples in setting.preset.task_samples)]
+    counts = setting.preset.task_samples if samples is None else samples
+    command += [str(setting.threads or 0), *(str(count) for count in counts)]
     log = _log(setting, backend)
     log.parent.mkdir(parents=True, exist_ok=True)
     told: Told = {}
@@ -104,7 +111,7 @@ def fresh_process(backend: str, folder: Path, setting: Setting, *, options: Sequ
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, "PYTHONPATH": python_path()}
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment(log.parent)
         ) as process,
     ):
         assert process.stdout is not None
@@ -114,6 +121,12 @@ def fresh_process(backend: str, folder: Path, setting: Setting, *, options: Sequ
     if process.returncode or READY not in told:
         raise InstructSeqError(f"a fresh process with {backend} failed: see {log}")
     return told
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """This process's, with bytecode in a folder: programs usually have theirs, and some machines forbid it."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": python_path(), "PYTHONPYCACHEPREFIX": str((folder / "bytecode").resolve())}
 
 
 def python_path() -> str:

@@ -32,6 +32,10 @@ UNITS: dict[str, Better] = {
 """Every unit of a row. "times": as much as for one."""
 
 
+QUARTILES_NEED = 3
+"""Fewer measurements have no quartiles to speak of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spread:
     """How measurements lie.

@@ -50,7 +50,7 @@ def _table(section: str, rows: list[Row]) -> Table:
 
 def _quartiles(row: Row) -> str:
     held = row.spread.ours
-    return f"{_number(held.lower)} – {_number(held.upper)}" if held and held.repetitions > 1 else ""
+    return f"{_number(held.lower)} – {_number(held.upper)}" if held else ""
 
 
 def _number(value: float | None) -> str:

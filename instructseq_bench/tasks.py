@@ -54,12 +54,14 @@ class Answers:
 def measure_tasks(setting: Setting) -> Iterator[Row]:
     """Rows of each task."""
     perceivers = {
-        name: BACKENDS[name](folder, setting.device, setting.threads)
+        name: Perceiver(
+            BACKENDS[name](folder, setting.device, setting.threads).model, window=setting.preset.task_window
+        )
         for name, folder in backend_folders(setting).items()
     }
     peer = Perceiver(perceivers["torch"].model, window=1)
     clip = setting.clip(FRAMES)
-    for task in Task:
+    for task in setting.preset.tasks:
         for samples in setting.preset.task_samples:
             if task is Task.CAPTION and samples > 1:
                 continue  # captions come from beam search, whatever the samples
@@ -70,14 +72,15 @@ def _rows(
     setting: Setting, perceivers: dict[str, Perceiver], peer: Perceiver, clip: Clip, task: Task, samples: int
 ) -> Iterator[Row]:
     answers = {name: Answers(perceiver, clip, task, samples) for name, perceiver in perceivers.items()}
-    compared = answers | ({PEER: Answers(peer, clip, task, samples)} if task in MAP_TASKS else {})
+    against = task in setting.preset.task_peers
+    compared = answers | ({PEER: Answers(peer, clip, task, samples)} if against else {})
     candidates: dict[str, Candidate] = {name: timed(one, setting.device) for name, one in compared.items()}
-    if task in MAP_TASKS:
-        for one in answers.values():
-            _settle(one, setting)
-    series = interleave(candidates, setting.budget(0.75), warm_ups=min(1, setting.preset.least - 1))
+    for one in answers.values():
+        _settle(one, setting, task)
+    # Each has answered before; the peer runs the same model.
+    series = interleave(candidates, setting.budget(0.75), warm_ups=0)
     for name in perceivers:
-        held_against = PEER if task in MAP_TASKS and name == "torch" else "torch"
+        held_against = PEER if against and name == "torch" else "torch"
         other = None if held_against == name else series[held_against]
         row = measured_row(
             f"tasks/{name}/{task.value} N={samples}",
@@ -91,9 +94,13 @@ def _rows(
         yield judged(row, device=setting.device, why=why)
 
 
-def _settle(answers: Answers, setting: Setting) -> None:
-    """Find the window of maps before anything counts: one map for each that is tried, and a second where it pays."""
-    for number in range(TRIALS * len(CANDIDATES) if setting.preset.least > 1 else len(CANDIDATES)):
+def _settle(answers: Answers, setting: Setting, task: Task) -> None:
+    """Answer once, and find the window of maps: a map for each that is tried, and a second where it pays.
+
+    Of frames that no round has, since states of known frames are held.
+    """
+    searched = task in MAP_TASKS and setting.preset.task_window is None
+    for number in range(-(TRIALS * len(CANDIDATES) if searched else 1), 0):
         answers(number)
 
 

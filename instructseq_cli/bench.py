@@ -39,6 +39,10 @@ def bench(
         list[str] | None,
         typer.Option(metavar="BACKEND=FOLDER", help="An export to measure beside the checkpoint; may be repeated."),
     ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="A further backend of the checkpoint, such as torch-compiled; may be repeated."),
+    ] = None,
     clip: Annotated[
         str,
         typer.Option(help="Frames: a bag's folder, `demo` for the one that is shipped, or `rendered` for a new one."),
@@ -55,7 +59,7 @@ def bench(
 
     * instructseq bench --only maps --only node --json out/bench.json
 
-    * instructseq bench --preset gpu --device cuda
+    * instructseq bench --preset gpu --device cuda --backend torch-compiled
 
     Each row has ours, the peer, their ratio, the limit, the share of it that is reached, and whether the results are
     the same: medians and quartiles of rounds in which all that is compared takes turns. The section node needs a shell
@@ -83,14 +87,15 @@ def bench(
     def first(frames: int) -> Clip:
         return replace(whole(), frames=whole().frames[:frames])
 
+    folder = find_checkpoint(checkpoint)
     setting = Setting(
         preset=PRESETS[preset],
         device=device or PRESETS[preset].device,
         threads=threads or None,
-        checkpoint=find_checkpoint(checkpoint),
+        checkpoint=folder,
         paper=load_model_config(_config("large.yaml")).sequence,
         clip=first,
-        exports=_exports(export or []),
+        others=dict.fromkeys(backend or [], folder) | _exports(export or []),
         out=json.parent / "bench-logs",
     )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)

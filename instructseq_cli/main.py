@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from instructseq_cli import bench, checkpoint_info, data, export, instructions, node, perceive, tables, training
+from instructseq_cli import (
+    bench,
+    checkpoint_info,
+    data,
+    export,
+    instructions,
+    listen,
+    node,
+    perceive,
+    replay,
+    sim,
+    tables,
+    training,
+)
 from instructseq_cli.demo import command as demo
 from instructseq_cli.failures import Program
 
@@ -64,6 +77,9 @@ def program(
 app.command("perceive")(perceive.perceive)
 app.command("node", context_settings=node.PASS_ON)(node.node)
 app.command("say")(node.say)
+app.command("listen", context_settings=node.PASS_ON)(listen.listen)
+app.command("sim", context_settings=node.PASS_ON)(sim.sim)
+app.command("hearing")(listen.hearing)
 app.command("scenes")(training.scenes)
 app.add_typer(training.train, name="train")
 app.add_typer(data.data, name="data")
@@ -71,6 +87,7 @@ app.add_typer(instructions.instructions, name="instructions")
 app.command("evaluate")(training.evaluate)
 app.command("tables")(tables.tables)
 app.command("bench")(bench.bench)
+app.command("replay")(replay.replay)
 app.command("export")(export.export)
 app.command("info")(checkpoint_info.info)
 app.command("demo")(demo.demo)

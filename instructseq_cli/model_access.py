@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def load_perceiver(
-    checkpoint: str, *, device: str = "cpu", threads: int | None = None, backend: str | None = None
+    checkpoint: str,
+    *,
+    device: str = "cpu",
+    threads: int | None = None,
+    backend: str | None = None,
+    precision: str = "auto",
 ) -> Perceiver:
     """Load a checkpoint by folder or name.
 
@@ -21,16 +26,17 @@ def load_perceiver(
         checkpoint: a folder, of an export too, or the name of a checkpoint that comes with the program.
         device: cpu, cuda or cuda:N.
         threads: CPU threads, 1 or more; None leaves PyTorch's own choice.
-        backend: torch, onnxruntime or tensorrt; None takes what the folder was written for.
+        backend: torch, torch-compiled, onnxruntime or tensorrt; None takes what the folder was written for.
+        precision: of a checkpoint's weights: auto, float32, bfloat16, int8 or int4.
 
     Raises:
         CheckpointError: it is missing, damaged, or does not fit the program.
-        ConfigError: the device does not exist.
+        ConfigError: the device or the precision does not exist there.
     """
     folder = find_checkpoint(checkpoint)
     from instructseq_model.perceiver import Perceiver
 
-    return Perceiver.load(folder, device=device, threads=threads, backend=backend)
+    return Perceiver.load(folder, device=device, threads=threads, backend=backend, precision=precision)
 
 
 def parse_task(name: str | None) -> Task | None:

@@ -39,8 +39,12 @@ def perceive(
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     backend: Annotated[
         str | None,
-        typer.Option(help="torch, onnxruntime or tensorrt. Default: what the folder was written for."),
+        typer.Option(help="torch, torch-compiled, onnxruntime or tensorrt. Default: what the folder was written for."),
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="Format of the weights: auto, float32, bfloat16 (fast with AMX), int8 or int4."),
+    ] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, max=256, help="CPU threads. Default: every core.", show_default=False)
     ] = None,
@@ -67,7 +71,7 @@ def perceive(
         raise InstructionError('the instruction is empty: say what to do, for example "mark the red mug"')
     pixels = read_image(image)
     chosen_task = parse_task(task)
-    perceiver = load_perceiver(checkpoint, device=device, threads=threads, backend=backend)
+    perceiver = load_perceiver(checkpoint, device=device, threads=threads, backend=backend, precision=precision)
     perception = perceiver(
         pixels,
         instruction,

@@ -164,17 +164,34 @@ def evaluate(
         "out/evaluation.json"
     ),
     frames: Annotated[int, typer.Option(min=1, help="Frames of each split.")] = 60,
+    expressions: Annotated[
+        int, typer.Option(min=2, help="Of each frame; the first half are to be marked, the others to be boxed.")
+    ] = 8,
     samples: Annotated[int, typer.Option(min=1, max=32, help="Sequences drawn and aggregated an answer.")] = 1,
     baselines: Annotated[bool, typer.Option(help="Score the three baselines too.")] = True,
+    precision: Annotated[
+        str, typer.Option(help="Format of the weights: auto, float32, bfloat16, int8 or int4.")
+    ] = "auto",
 ) -> None:
     """Score a checkpoint, free-running: new scenes, held-out objects, held-out phrasings, real photographs.
 
     * instructseq evaluate checkpoints/household --scenes out/scenes --out out/evaluation.json
+
+    * instructseq evaluate checkpoints/household --scenes out/scenes --precision int8 --no-baselines --out out/int8.json
     """
     _require_training("instructseq_training.evaluate")
     from instructseq_training.evaluate import run
 
-    run(checkpoint, scenes=scenes, out=out, frames=frames, samples=samples, baselines=baselines)
+    run(
+        checkpoint,
+        scenes=scenes,
+        out=out,
+        frames=frames,
+        expressions=expressions,
+        samples=samples,
+        baselines=baselines,
+        precision=precision,
+    )
 
 
 @train.command("vqvae")
@@ -251,8 +268,12 @@ def vqvae_report(
 def train_model(
     config: Annotated[Path, typer.Argument(help="A recipe: config/training/*.yaml.", show_default=False)],
     scenes: Annotated[
-        Path | None,
-        typer.Option(help="Folder of scene shards (train, val, heldout), for recipes without one.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            help="Folder of scene shards (train, val, heldout), for recipes without a mixture; give it again to train "
+            "on several.",
+            show_default=False,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -297,5 +318,5 @@ def train_model(
     _require_training("instructseq_training.train")
     from instructseq_training.train import run
 
-    run(config, vqvae=vqvae, out=out, scenes=scenes, data=data, start=start)
+    run(config, vqvae=vqvae, out=out, scenes=scenes or [], data=data, start=start)
     typer.echo(f"trained: {out}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from instructseq_model.products import product
+
 
 def vote(maps: NDArray[np.integer], *, classes: int) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
     """The class that most samples give each pixel; the lowest id wins a tie.
@@ -38,7 +40,7 @@ def pairwise_mask_iou(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
     if masks.ndim != 3 or masks.dtype != np.bool_:
         raise ValueError(f"masks must be N x H x W and bool, got {masks.shape} {masks.dtype}")
     flat = masks.reshape(len(masks), -1).astype(np.float64)  # N x HW
-    intersection = flat @ flat.T
+    intersection = product(flat, flat.T)
     area = flat.sum(1)
     union = area[:, None] + area[None, :] - intersection
     return np.divide(intersection, union, out=np.ones_like(union), where=union > 0)

@@ -45,7 +45,9 @@ class Curve:
         steady = all(a <= b for a, b in zip(self.right, self.right[1:], strict=False))
         within = all(0.0 <= value <= 1.0 for value in self.said + self.right)
         if not self.said or len(self.said) != len(self.right) or not (rising and steady and within):
-            raise CheckpointError(f"{self} is no calibration curve: it needs rising numbers in [0, 1], as many of each")
+            raise CheckpointError(
+                f"{self!s:.200} is no calibration curve: it needs rising numbers in [0, 1], as many of each"
+            )
 
     def __call__(self, values: NDArray[Floating]) -> NDArray[Floating]:
         """Calibrated values, in the precision that they came in."""
@@ -96,6 +98,6 @@ def load_calibration(file: Path) -> Calibration:
             name: {of: Curve(said=tuple(c["said"]), right=tuple(c["right"])) for of, c in held[name].items()}
             for name in ("single", "several")
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
     return Calibration(single=read["single"], several=read["several"])

@@ -1,7 +1,7 @@
 """Which class each place of the image is: the grounding of maps of all classes.
 
 A map of all classes is asked for without naming any place, so the instruction's heat says nothing there. This is a
-linear reading of the image's states and raw features, trained directly on class maps; it conditions the map tokens of
+reading of the image's states and features, trained directly on class maps; it conditions the map tokens of
 instructions that ask for all classes, and of no others.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from instructseq_model.cell_reading import reading
 
 
 class ClassHeat(nn.Module):
@@ -20,17 +22,21 @@ class ClassHeat(nn.Module):
         width: the transformer's width D.
         vision_width: Dv, width of the image encoder's features.
         instruction_width: of the instruction's summary.
+        hidden: width of the layer between; 0 for a linear reading.
     """
 
-    def __init__(self, *, classes: int, parts: int, width: int, vision_width: int, instruction_width: int) -> None:
+    def __init__(
+        self, *, classes: int, parts: int, width: int, vision_width: int, instruction_width: int, hidden: int
+    ) -> None:
         super().__init__()
         self.classes, self.parts = classes, parts
-        self.read = nn.Linear(width + vision_width, parts * classes)
+        # Frozen features alone at first, as the comparison.
+        self.read = reading(width + vision_width, parts * classes, hidden=hidden, unseen=width)
         self.asked = nn.Linear(instruction_width, 1)
         self.paint = nn.Linear(parts * classes, width)
 
     def logits(self, states: Tensor, features: Tensor) -> Tensor:
-        """Class logits, I x P x S*S x C, from normed states I x P x D and raw features I x P x Dv."""
+        """Class logits, I x P x S*S x C, from normed states I x P x D and features I x P x Dv."""
         read: Tensor = self.read(torch.cat([states, features.to(states.dtype)], -1))
         return read.unflatten(-1, (self.parts, self.classes)).float()
 

@@ -21,3 +21,11 @@ class InstructionError(InstructSeqError, ValueError):
 
 class ImageError(InstructSeqError, ValueError):
     """An image has no pixels, an absurd size, or the wrong shape or type."""
+
+
+class StoppedError(InstructSeqError):
+    """Whoever asked wanted the work to end before it was done; there is no answer."""
+
+
+class DeviceLostError(InstructSeqError):
+    """The device that the model ran on does not answer any more; what was on it is lost."""

@@ -5,6 +5,7 @@ Coordinates are continuous: pixel i covers [i, i + 1), so that an image of width
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -84,6 +85,29 @@ def letterbox(size_wh: tuple[int, int], side: int) -> Placement:
         content_wh=(width, height),
         offset_xy=((side - width) // 2, (side - height) // 2),
     )
+
+
+FITS: dict[str, Callable[[tuple[int, int], int], Placement]] = {"stretch": stretch, "letterbox": letterbox}
+"""The ways of an image into the model's square, by the names that configurations have for them."""
+
+
+def fit_image(image: NDArray[np.uint8], *, fit: str, side: int) -> tuple[Placement, NDArray[np.uint8]]:
+    """Bring an image into the model's square.
+
+    Args:
+        image: H x W x 3, RGB.
+        fit: one of `FITS`.
+        side: of the square, pixels.
+
+    Returns:
+        How the image lies in the square, and the square as `resize_image` makes it.
+
+    Raises:
+        ImageError: as `check_image`.
+    """
+    height, width = check_image(image).shape[:2]
+    placement = FITS[fit]((width, height), side)
+    return placement, resize_image(image, placement)
 
 
 def check_image(image: object) -> NDArray[np.uint8]:

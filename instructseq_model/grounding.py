@@ -1,14 +1,16 @@
 """Grounding: where in the image the instruction points, as a map that conditions the output tokens.
 
-An addition to the paper's plain form (`SequenceConfig.grounding`; None gives the plain form). A bilinear form between
-the image's cells, each split into finer subcells, and the instruction's state gives a logit for "belongs to what was
-said". It sees each place alone; the refiner (`grounding_refiner.py`) then compares places with one another. Output
-tokens see the logits of the cell they are about to paint, and boxes see the map's profile along both axes. Trained
-directly on masks, it learns to point long before a token sequence would; docs/design.md says what was seen.
+An addition to the paper's plain form (`SequenceConfig.grounding`; None gives the plain form). The image's cells, each
+split into finer subcells, and the instruction's state are read into one space; the angle between them there gives a
+logit for "belongs to what was said". That sees each place alone; the refiner (`grounding_refiner.py`) then compares
+places with one another. Output tokens see the logits of the cell they are about to paint, and boxes see the map's
+profile along both axes. Trained directly on masks, it learns to point long before a token sequence would;
+docs/design.md says what was seen.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from instructseq_model.cell_reading import reading
 from instructseq_model.class_heat import ClassHeat
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding_refiner import HEAD_WIDTH, GroundingRefiner
@@ -31,29 +34,35 @@ class GroundingConfig:
     Attributes:
         subcells: each image cell is split into subcells x subcells.
         key_width: width of the space in which cells and instruction are compared.
+        hidden: width of the layer that cells and instruction each pass before; 0 compares linear readings of them.
         channels: comparisons an instruction makes. The first is for what is referred to; the others are the refiner's,
             for what a relation names.
         refiner_layers: of the refiner; 0 leaves it out.
         refiner_width: of its states.
         refiner_block: it compares blocks of so many cells a side.
         classes: how many classes each subcell is told apart into, for maps of all classes; 0 leaves that out.
+        class_hidden: width of the layer that cells pass before they are told apart; 0 reads them linearly.
     """
 
     subcells: int = 4
     key_width: int = 64
+    hidden: int = 0
     channels: int = 1
     refiner_layers: int = 0
     refiner_width: int = 128
     refiner_block: int = 1
     classes: int = 0
+    class_hidden: int = 0
 
     def __post_init__(self) -> None:
         if min(self.subcells, self.key_width, self.channels, self.refiner_block) < 1:
             raise ConfigError(
                 f"grounding needs subcells, key_width, channels and refiner_block of at least 1, got {self}"
             )
-        if self.refiner_layers < 0 or self.classes < 0:
-            raise ConfigError(f"grounding needs refiner_layers and classes of at least 0, got {self}")
+        if min(self.refiner_layers, self.classes, self.hidden, self.class_hidden) < 0:
+            raise ConfigError(
+                f"grounding needs refiner_layers, classes, hidden and class_hidden of at least 0, got {self}"
+            )
         if self.refiner_width < 1 or self.refiner_width % HEAD_WIDTH:
             raise ConfigError(f"grounding needs a refiner_width that is a multiple of {HEAD_WIDTH}, got {self}")
 
@@ -94,7 +103,7 @@ class ImageGrounding(NamedTuple):
     """What the grounding holds of I images.
 
     Attributes:
-        keys: I x P x S*S x K, unit vectors of the subcells.
+        keys: I x P x S*S x K, layer-normed vectors of the subcells.
         classes: I x P x S*S x C logits; None where no classes are told apart.
     """
 
@@ -177,11 +186,9 @@ class Grounding(nn.Module):
         self.config, self.grid = config, grid
         parts = config.subcells**2
         summary_width = 2 * width + instruction_width
-        self.key = nn.Linear(width + vision_width, parts * config.key_width)
-        self.query = nn.Linear(summary_width, config.channels * config.key_width)
-        with torch.no_grad():  # raw features alone at first: what is fitted on them holds when the states join in
-            self.key.weight[:, :width] = 0
-            self.query.weight[:, : 2 * width] = 0
+        # Frozen features alone at first: what is fitted on them holds when the transformer's states join in.
+        self.key = reading(width + vision_width, parts * config.key_width, hidden=config.hidden, unseen=width)
+        self.query = reading(summary_width, config.channels * config.key_width, hidden=config.hidden, unseen=2 * width)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.bias = nn.Parameter(torch.tensor(-4.0))
         self.heat = nn.Linear(2 * parts, width)
@@ -210,17 +217,19 @@ class Grounding(nn.Module):
                 width=width,
                 vision_width=vision_width,
                 instruction_width=summary_width,
+                hidden=config.class_hidden,
             )
 
     def read_image(self, states: Tensor, features: Tensor) -> ImageGrounding:
-        """What is computed once an image, from normed states I x P x D and raw features I x P x Dv."""
+        """What is computed once an image, from normed states I x P x D and features I x P x Dv."""
         classes = None if self.class_heat is None else self.class_heat.logits(states, features)
         return ImageGrounding(self.keys(states, features), classes)
 
     def keys(self, states: Tensor, features: Tensor) -> Tensor:
-        """Unit vectors of the subcells: I x P x S*S x K, from normed states I x P x D and raw features."""
-        keys = self.key(torch.cat([states, features.to(states.dtype)], -1))
-        return F.normalize(keys.unflatten(-1, (self.config.subcells**2, self.config.key_width)).float(), dim=-1)
+        """Normed vectors of the subcells: I x P x S*S x K, from normed states I x P x D and features."""
+        keys: Tensor = self.key(torch.cat([states, features.to(states.dtype)], -1))
+        keys = keys.unflatten(-1, (self.config.subcells**2, self.config.key_width))
+        return F.layer_norm(keys, keys.shape[-1:])
 
     def forward(self, image: ImageGrounding, image_states: Tensor, instruction: Tensor) -> Pointing:
         """Ground R instructions, R / I consecutive ones on each of I images.
@@ -249,7 +258,7 @@ class Grounding(nn.Module):
         images, cells, parts, width = keys.shape
         query = self.query(instruction).float().unflatten(-1, (self.config.channels, width))  # R x C x K
         grouped = F.normalize(query, dim=-1).reshape(images, -1, width)  # I x C*R/I x K
-        similarity = torch.einsum("ipsk,irk->irps", keys, grouped)
+        similarity = torch.einsum("ipsk,irk->irps", keys, grouped.to(keys.dtype)).float() / math.sqrt(width)
         return similarity.reshape(-1, self.config.channels, cells, parts) * self.log_scale.exp() + self.bias
 
     def condition(

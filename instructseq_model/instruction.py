@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from instructseq_model.errors import CheckpointError, ConfigError, InstructionError
-from instructseq_model.instruction_tokens import FileTokens, byte_tokens, cut_tokens
-from instructseq_model.pretrained import PretrainedSource, explain_hub_failure, model_directory
+from instructseq_model.errors import ConfigError, InstructionError
+from instructseq_model.instruction_tokens import cut_tokens
+from instructseq_model.pretrained import PretrainedSource
+from instructseq_model.text_networks import BertFamily, ClipTextFamily, TextFamily, TextNetwork, Tokenize
+from instructseq_model.text_transformer import TextTransformerConfig
 
 CHARACTER_LIMIT = 10_000
-
-Tokenize = Callable[[Sequence[str]], list[list[int]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,48 +22,41 @@ class InstructionSpec:
     """One text encoder.
 
     Attributes:
-        model_class: transformers' class.
-        config_class: transformers' configuration class.
-        shape: the configuration of the published weights, for a model with random ones.
+        family: makes the network.
         max_tokens: how many tokens it takes by default, first and last special ones included.
     """
 
-    model_class: str
-    config_class: str
-    shape: dict[str, Any]
+    family: TextFamily
     max_tokens: int
 
     @property
     def width(self) -> int:
         """Features per token of the published weights."""
-        return int(self.shape.get("hidden_size", 512))
+        return self.family.width
 
 
-_ROBERTA = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+def _roberta(*, width: int, layers: int, heads: int) -> BertFamily:
+    return BertFamily(
+        TextTransformerConfig(
+            width=width,
+            layers=layers,
+            heads=heads,
+            mlp_width=4 * width,
+            vocabulary=50265,
+            places=514,
+            segments=1,
+            epsilon=1e-5,
+            first_place=2,
+        )
+    )
+
 
 INSTRUCTION_SPECS: dict[str, InstructionSpec] = {
-    "roberta_large": InstructionSpec(
-        model_class="RobertaModel",
-        config_class="RobertaConfig",
-        shape=_ROBERTA
-        | {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
-        max_tokens=128,
-    ),
-    "roberta_base": InstructionSpec(
-        model_class="RobertaModel",
-        config_class="RobertaConfig",
-        shape=_ROBERTA
-        | {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
-        max_tokens=128,
-    ),
-    "clip_text": InstructionSpec(
-        model_class="CLIPTextModel", config_class="CLIPTextConfig", shape={"projection_dim": 512}, max_tokens=77
-    ),
+    "roberta_large": InstructionSpec(family=_roberta(width=1024, layers=24, heads=16), max_tokens=128),
+    "roberta_base": InstructionSpec(family=_roberta(width=768, layers=12, heads=12), max_tokens=128),
+    "clip_text": InstructionSpec(family=ClipTextFamily(), max_tokens=77),
     "minilm": InstructionSpec(
-        model_class="BertModel",
-        config_class="BertConfig",
-        shape={"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
-        max_tokens=128,
+        family=BertFamily(TextTransformerConfig(width=384, layers=6, heads=12, mlp_width=1536)), max_tokens=128
     ),
 }
 
@@ -87,19 +78,20 @@ class InstructionEncoder(nn.Module):
     """A frozen text encoder: no gradients, no dropout, also within a module that is being trained.
 
     Attributes:
+        model: from ids and mask to states; see `TextNetwork.module`.
         width: features per token, D.
         max_tokens: longer instructions are cut to this many tokens.
         tokenize: texts to ids, special ones at both ends included, not cut.
     """
 
-    def __init__(self, model: nn.Module, tokenize: Tokenize, *, width: int, max_tokens: int) -> None:
+    def __init__(self, network: TextNetwork, *, max_tokens: int) -> None:
         super().__init__()
         if max_tokens < 2:
             raise ConfigError(f"max_tokens is {max_tokens}; an instruction needs at least 2")
-        self.model = model.requires_grad_(False).eval()
-        self.width = width
+        self.model = network.module.requires_grad_(False).eval()
+        self.width = network.width
         self.max_tokens = max_tokens
-        self.tokenize = tokenize
+        self.tokenize: Tokenize = network.tokenize
 
     def train(self, mode: bool = True) -> InstructionEncoder:
         """Stay in evaluation mode: `mode` is ignored."""
@@ -126,15 +118,8 @@ class InstructionEncoder(nn.Module):
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)  # B x L
         lengths = lengths.to(device)
         mask = torch.arange(longest, device=device) < lengths[:, None]  # B x L
-        positions = {"position_ids": self.positions(longest, device)}
-        states = self.model(input_ids=ids, attention_mask=mask.long(), **positions).last_hidden_state
+        states = self.model(ids, mask)  # B x L x D
         return InstructionStates(states=states * mask[..., None].to(states.dtype), lengths=lengths)
-
-    def positions(self, length: int, device: torch.device) -> Tensor:
-        """1 x L. RoBERTa counts from the padding id plus one, which the model would guess from the ids."""
-        config: Any = self.model.config
-        first = config.pad_token_id + 1 if config.model_type == "roberta" else 0
-        return torch.arange(first, first + length, device=device)[None]
 
 
 def check_instruction(instruction: object) -> str:
@@ -180,71 +165,8 @@ def build_instruction_encoder(
     if name not in INSTRUCTION_SPECS:
         raise ConfigError(f"there is no text encoder {name!r}; choose one of {', '.join(INSTRUCTION_SPECS)}")
     spec = INSTRUCTION_SPECS[name]
-    model, tokenize = _random_model(spec) if pretrained is None else _pretrained_model(spec, pretrained)
-    positions = model.config.max_position_embeddings
-    if model.config.model_type == "roberta":
-        positions -= model.config.pad_token_id + 1
-    limit = min(spec.max_tokens, positions) if max_tokens is None else max_tokens
-    if limit > positions:
-        raise ConfigError(f"max_tokens is {limit}, {name} has {positions} positions; choose at most that many")
-    return InstructionEncoder(model, tokenize, width=model.config.hidden_size, max_tokens=limit)
-
-
-def _random_model(spec: InstructionSpec) -> tuple[Any, Tokenize]:
-    import transformers
-
-    config = getattr(transformers, spec.config_class)(**spec.shape)
-    return getattr(transformers, spec.model_class)(config, **_no_pooler(spec)), byte_tokens
-
-
-def _pretrained_model(spec: InstructionSpec, source: PretrainedSource) -> tuple[Any, Tokenize]:
-    import transformers
-
-    place = model_directory(source)
-    local = not isinstance(place, str)
-    try:
-        with _quiet_transformers():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(place, use_fast=True, local_files_only=local)
-            model, report = getattr(transformers, spec.model_class).from_pretrained(
-                place,
-                use_safetensors=True,
-                local_files_only=local,
-                dtype=torch.float32,
-                output_loading_info=True,
-                **_no_pooler(spec),
-            )
-    except Exception as error:  # transformers raises many types: OSError, ValueError, SafetensorError, KeyError
-        if not local:
-            raise explain_hub_failure(source, error) from error
-        raise CheckpointError(
-            f"{place} cannot be loaded as {spec.model_class} ({error}); "
-            "it must hold config.json, model.safetensors and the tokenizer's files: fetch them again"
-        ) from error
-    if report["missing_keys"] or report.get("mismatched_keys"):
-        keys = sorted(map(str, [*report["missing_keys"], *report.get("mismatched_keys", ())]))
-        raise CheckpointError(
-            f"{place} lacks {len(keys)} tensors of {spec.model_class}, {keys[0]} first; fetch it again"
-        )
-
-    return model, FileTokens(tokenizer.backend_tokenizer)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bar and no report of unused tensors on the console; what matters is raised."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _no_pooler(spec: InstructionSpec) -> dict[str, Any]:
-    """The pooled state is not used, and published weights often lack its layer."""
-    return {} if spec.model_class == "CLIPTextModel" else {"add_pooling_layer": False}
+    network = spec.family.random() if pretrained is None else spec.family.load(pretrained)
+    limit = min(spec.max_tokens, network.positions) if max_tokens is None else max_tokens
+    if limit > network.positions:
+        raise ConfigError(f"max_tokens is {limit}, {name} has {network.positions} positions; choose at most that many")
+    return InstructionEncoder(network, max_tokens=limit)

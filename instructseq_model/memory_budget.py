@@ -8,8 +8,31 @@ import torch
 
 from instructseq_model.model_config import ModelConfig
 from instructseq_model.vocabulary import OutputKind
+from instructseq_model.weight_formats import INT4_GROUP
 
-BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+
+@dataclass(frozen=True, kw_only=True)
+class NumberSizes:
+    """Bytes of a number in one precision.
+
+    Attributes:
+        matrix: of the transformer's matrices, with their scales and offsets.
+        other: of all other weights, caches and activations.
+    """
+
+    matrix: float
+    other: int
+
+
+SIZES = {
+    "fp32": NumberSizes(matrix=4, other=4),
+    "bf16": NumberSizes(matrix=2, other=2),
+    "fp16": NumberSizes(matrix=2, other=2),
+    "int8": NumberSizes(matrix=1, other=2),
+    # Half a byte, and a scale and an offset of two bytes each for every group.
+    "int4": NumberSizes(matrix=0.5 + 4 / INT4_GROUP, other=2),
+}
+"""By precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +61,7 @@ class MemoryBudget:
 
 def memory_budgets(config: ModelConfig, *, samples: int) -> list[MemoryBudget]:
     """The budget in every precision, for so many samples."""
-    parameters = count_parameters(config)
+    parameters, matrices = count_parameters(config), count_matrices(config)
     shape, sequence = config.transformer, config.sequence
     tokens = sequence.vision_grid**2 + config.max_instruction_tokens + 1
     longest = max(sequence.output_length(kind) for kind in OutputKind)
@@ -47,12 +70,12 @@ def memory_budgets(config: ModelConfig, *, samples: int) -> list[MemoryBudget]:
     return [
         MemoryBudget(
             precision=precision,
-            weights=size * parameters,
-            prefix=size * a_token * tokens,
-            caches=size * a_token * longest * samples,
-            activations=size * largest,
+            weights=round(size.matrix * matrices + size.other * (parameters - matrices)),
+            prefix=size.other * a_token * tokens,
+            caches=size.other * a_token * longest * samples,
+            activations=size.other * largest,
         )
-        for precision, size in BYTES.items()
+        for precision, size in SIZES.items()
     ]
 
 
@@ -62,6 +85,11 @@ def count_parameters(config: ModelConfig) -> int:
 
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in build_random(config).parameters())
+
+
+def count_matrices(config: ModelConfig) -> int:
+    """Numbers in the transformer's matrices: queries, keys, values, output and the two of the perceptron."""
+    return 12 * config.transformer.layers * config.transformer.width**2
 
 
 def _vision(config: ModelConfig) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from instructseq_model.calibration import Calibration
 from instructseq_model.decoding.prefix import DecodingPrefix, decoding_prefix, stack_prefixes
+from instructseq_model.decoding.steps import Decoder
+from instructseq_model.decoding.torch_steps import TorchDecoder
+from instructseq_model.errors import ConfigError
 from instructseq_model.instruction import InstructionEncoder, InstructionStates, build_instruction_encoder
 from instructseq_model.label_sets import LabelSet
-from instructseq_model.maps import code_classes, marked_codes
+from instructseq_model.maps import PaintedCodes
 from instructseq_model.model_config import ModelConfig
 from instructseq_model.pretrained import pretrained_source
 from instructseq_model.routing import Router
@@ -25,6 +28,8 @@ from instructseq_model.vqvae import VQVAE
 class InstructSeq(nn.Module):
     """The five parts and the caption tokenizer.
 
+    `decoder` decodes with the sequence model; another one may take its place.
+
     Args:
         config: the model's shape.
         vision: image encoder of `config.vision_encoder`.
@@ -33,6 +38,8 @@ class InstructSeq(nn.Module):
         vqvae: of `config.vqvae`.
         router: reads task and label set out of the instruction.
         tokenizer: of captions; None in a model with random weights that has none.
+        calibration: of its confidence; None leaves it as the model says it.
+        code_meanings: what the visual codes mean, as far as that is known; see `maps.PaintedCodes`.
     """
 
     def __init__(
@@ -46,24 +53,29 @@ class InstructSeq(nn.Module):
         router: Router,
         tokenizer: TextTokenizer | None,
         calibration: Calibration | None = None,
+        code_meanings: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.calibration = calibration or Calibration()
-        self._code_classes: dict[str, Tensor] = {}
         self.config = config
         self.vision, self.instruction, self.sequence = vision, instruction, sequence
         self.vqvae, self.router, self.tokenizer = vqvae, router, tokenizer
+        self.decoder: Decoder = TorchDecoder(sequence)
+        self._code_meanings = code_meanings
 
     @cached_property
+    def painted_codes(self) -> PaintedCodes:
+        """What the visual codes paint."""
+        return PaintedCodes(self.vqvae, self._code_meanings)
+
+    @property
     def marked_codes(self) -> Tensor:
-        """Which visual codes paint a mark; see `maps.marked_codes`."""
-        return marked_codes(self.vqvae)
+        """Which visual codes paint a mark; see `maps.PaintedCodes`."""
+        return self.painted_codes.marked_codes
 
     def code_classes(self, label_set: LabelSet) -> Tensor:
-        """Which class of a label set each visual code paints; see `maps.code_classes`."""
-        if label_set.name not in self._code_classes:
-            self._code_classes[label_set.name] = code_classes(self.vqvae, label_set)
-        return self._code_classes[label_set.name]
+        """Which class of a label set each visual code paints; see `maps.PaintedCodes`."""
+        return self.painted_codes.code_classes(label_set)
 
     @property
     def device(self) -> torch.device:
@@ -92,6 +104,21 @@ class InstructSeq(nn.Module):
     def stack_prefixes(self, prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
         """Prefixes of this model, to be decoded together."""
         return stack_prefixes(prefixes)
+
+
+def in_pytorch(model: object, *, purpose: str) -> InstructSeq:
+    """A model in use, where its parts themselves are needed.
+
+    Args:
+        model: what a `Perceiver` holds.
+        purpose: what for, as the message is to say it.
+
+    Raises:
+        ConfigError: it is an export, of which only the graphs are there.
+    """
+    if not isinstance(model, InstructSeq):
+        raise ConfigError(f"{purpose} needs a checkpoint, not an export; give the checkpoint's folder")
+    return model
 
 
 def build_random(config: ModelConfig, *, pretrained_encoders: bool = False) -> InstructSeq:

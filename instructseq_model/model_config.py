@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.geometry import FITS
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.instruction import INSTRUCTION_SPECS
 from instructseq_model.label_sets import LABEL_SET_NAMES, label_set
@@ -19,7 +20,8 @@ from instructseq_model.vision import VISION_SPECS
 from instructseq_model.vocabulary import Vocabulary
 from instructseq_model.vqvae import VQVAEConfig
 
-FITS = ("stretch", "letterbox")
+DEEPEST = 20
+"""Levels of a configuration file; there are three."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class ModelConfig:
         transformer: its layers.
         vqvae: the autoencoder of maps; gives the visual vocabulary and the map's grid.
         grounding: None for the paper's plain form.
+        whitened: whether frozen features are whitened; see `SequenceConfig`.
         label_sets: those the model was trained on; the first is meant when an instruction names none.
     """
 
@@ -57,6 +60,7 @@ class ModelConfig:
     label_sets: tuple[str, ...]
     position_size: int = 1000
     grounding: GroundingConfig | None = None
+    whitened: bool = False
 
     def __post_init__(self) -> None:
         _one_of("vision_encoder", self.vision_encoder, VISION_SPECS)
@@ -65,7 +69,7 @@ class ModelConfig:
         for setting in ("image_size", "max_instruction_tokens", "max_text_tokens", "max_boxes"):
             value = getattr(self, setting)
             if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{setting} must be a whole number of at least 1, got {value!r}")
+                raise ConfigError(f"{setting} must be a whole number of at least 1, got {value!r:.200}")
         patch = VISION_SPECS[self.vision_encoder].patch
         if self.image_size % patch:
             raise ConfigError(f"image_size is {self.image_size}; {self.vision_encoder} needs a multiple of {patch}")
@@ -94,6 +98,7 @@ class ModelConfig:
             max_text_tokens=self.max_text_tokens,
             max_boxes=self.max_boxes,
             grounding=self.grounding,
+            whitened=self.whitened,
         )
 
     @classmethod
@@ -111,12 +116,33 @@ class ModelConfig:
             if held.get("grounding") is not None:
                 held["grounding"] = GroundingConfig(**held["grounding"])
             return cls(**held)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{origin} is no model configuration ({error}); compare config/household.yaml") from error
+        except ConfigError:
+            raise
+        # The parts calculate with what they are given; a text instead of a number may even be taken for a format.
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise ConfigError(
+                f"{origin} is no model configuration ({error!s:.300}); compare config/household.yaml"
+            ) from error
 
     def to_mapping(self) -> dict[str, Any]:
         """What `from_mapping` reads."""
         return asdict(self) | {"vqvae": self.vqvae.to_mapping(), "label_sets": list(self.label_sets)}
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Without aliases, of which a few lines say more than any memory holds, and without deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read here: write the value out")
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"it is nested more than {DEEPEST} levels deep")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def load_model_config(path: Path) -> ModelConfig:
@@ -128,9 +154,10 @@ def load_model_config(path: Path) -> ModelConfig:
     if not path.is_file():
         raise ConfigError(f"there is no model configuration {path}; config/ holds large, base-* and household")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML file ({error})") from error
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
+    # Whole numbers of thousands of digits, dates that do not exist and nesting without end are errors of their own.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is no YAML file ({error!s:.300})") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a mapping; compare config/household.yaml")
     return ModelConfig.from_mapping(values, origin=str(path))
@@ -138,4 +165,4 @@ def load_model_config(path: Path) -> ModelConfig:
 
 def _one_of(setting: str, value: str, known: Any) -> None:
     if value not in known:
-        raise ConfigError(f"{setting} is {value!r}; it must be one of {', '.join(known)}")
+        raise ConfigError(f"{setting} is {value!r:.200}; it must be one of {', '.join(known)}")

@@ -62,8 +62,9 @@ def _named_tensors(path: Path) -> dict[str, Tensor]:
 
     graph = onnx.load(str(path)).graph
     arrays: dict[str, NDArray[Any]] = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    tensors = {name: _tensor(array) for name, array in arrays.items()}
     products = {n.output[0]: n.input[1] for n in graph.node if n.op_type == "MatMul" and n.input[1] in arrays}
+    matrices = set(products.values())
+    tensors = {name: _tensor(array) for name, array in arrays.items() if name not in matrices}
     for node in graph.node:
         names = list(node.input)
         bias = next((i for i in names if i.endswith(".bias")), None)

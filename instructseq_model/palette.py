@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.products import product
 
 UNLABELLED_COLOUR = (0, 0, 0)
 
@@ -141,12 +142,11 @@ def nearest_class(rgb: NDArray[Any], label_set: LabelSet) -> NDArray[Any]:
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"rgb must be H x W x 3, got {rgb.shape}")
-    colours = label_set.all_colours.astype(np.float32)  # K x 3
-    # |p - c|^2 is least where p.c - |c|^2 / 2 is greatest; whole numbers of this size are exact in float32.
+    colours = label_set.all_colours.astype(np.float64)  # K x 3
+    # |p - c|^2 is least where p.c - |c|^2 / 2 is greatest; whole numbers of this size are exact.
     half_square = (colours**2).sum(1) / 2  # K
     pixels = rgb.reshape(-1, 3)
     ids = np.empty(len(pixels), label_set.id_type)
     for start in range(0, len(pixels), _ROWS):
-        rows = pixels[start : start + _ROWS].astype(np.float32)
-        ids[start : start + _ROWS] = (rows @ colours.T - half_square).argmax(1)
+        ids[start : start + _ROWS] = (product(pixels[start : start + _ROWS], colours.T) - half_square).argmax(1)
     return ids.reshape(rgb.shape[:2])

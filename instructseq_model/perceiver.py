@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,24 +15,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from instructseq_model.answering import Steps, decode_texts, decode_tokens
+from instructseq_model.answering import Steps, decode_texts, decode_tokens, prepare_meanings
+from instructseq_model.backends.device_loss import device_losses
 from instructseq_model.backends.table import load_backend
 from instructseq_model.decoding.beam import Beam
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.decoding.map_decoder import MapDecoder
-from instructseq_model.decoding.prefix import DecodingPrefix, kind_probabilities
+from instructseq_model.decoding.prefix import kind_probabilities
 from instructseq_model.decoding.streams import Stream
+from instructseq_model.decoding.underway import Look, Observe
 from instructseq_model.errors import InstructionError
-from instructseq_model.geometry import Placement, letterbox, resize_image, stretch
+from instructseq_model.geometry import Placement, fit_image
 from instructseq_model.instruction import InstructionStates
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.label_sets import label_set as label_set_named
-from instructseq_model.model import InstructSeq
+from instructseq_model.partial import Partial, Watch, read_partial
 from instructseq_model.perception import Perception, Task
 from instructseq_model.question import Question
-from instructseq_model.reading import Request, read_boxes, read_caption, read_referring, read_semantic
+from instructseq_model.reading import Request, read_answer
 from instructseq_model.routing import Route
-from instructseq_model.sequence_model import ImagePrefix
+from instructseq_model.runnable_model import Handle, RunnableModel
+from instructseq_model.stopping import ShouldStop, stoppable
 from instructseq_model.vocabulary import OutputKind
 
 FRAMES_HELD = 2
@@ -54,7 +57,7 @@ class _Prompt(NamedTuple):
 
     placement: Placement
     view: Tensor
-    prefix: DecodingPrefix
+    prefix: Handle
     route: Route
 
 
@@ -66,10 +69,10 @@ class Perceiver:
         window: map tokens that a pass of the decoder checks; None finds the fastest. Speed alone depends on it.
     """
 
-    def __init__(self, model: InstructSeq, *, window: int | None = None) -> None:
+    def __init__(self, model: RunnableModel, *, window: int | None = None) -> None:
         self.model = model
         self.maps = MapDecoder(window=window)
-        self._frames: OrderedDict[bytes, tuple[Placement, ImagePrefix]] = OrderedDict()
+        self._frames: OrderedDict[bytes, tuple[Placement, Handle]] = OrderedDict()
         self._instructions: OrderedDict[str, tuple[InstructionStates, Route]] = OrderedDict()
 
     @classmethod
@@ -100,6 +103,7 @@ class Perceiver:
                 be had there.
         """
         model = load_backend(Path(folder), backend=backend, device=device, threads=threads, precision=precision)
+        prepare_meanings(model)
         return cls(model, window=window)
 
     def __call__(
@@ -114,6 +118,7 @@ class Perceiver:
         task: Task | str | None = None,
         stream: Hashable = None,
         progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
     ) -> Perception:
         """Do what the instruction says; arguments and errors as for `Question` and `batch`."""
         question = Question(
@@ -126,9 +131,22 @@ class Perceiver:
             task=task,
             stream=stream,
         )
-        return self.batch([question], progress=progress)[0]
+        return self.batch([question], progress=progress, should_stop=should_stop)[0]
 
-    def batch(self, questions: Sequence[Question], *, progress: Progress | None = None) -> list[Perception]:
+    def forget(self) -> None:
+        """Let go of all that is remembered of images and instructions; the next answers are the same, and slower."""
+        self._frames.clear()
+        self._instructions.clear()
+        self.maps.streams.clear()
+
+    def batch(
+        self,
+        questions: Sequence[Question],
+        *,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+        watch: Watch | None = None,
+    ) -> list[Perception]:
         """Answer several questions, of several cameras or on one frame; those of one kind are decoded together.
 
         The answers are those that each question gets alone. Their timings are those of the batch.
@@ -136,16 +154,21 @@ class Perceiver:
         Args:
             questions: any number.
             progress: told how far it is.
+            should_stop: asked between all passes of the model whether to end without answers.
+            watch: shown the answers under way after each pass of the decoder.
 
         Raises:
+            StoppedError: `should_stop` said so.
+            DeviceLostError: the device does not answer any more.
             InstructionError: an instruction asks for a label set that the checkpoint lacks.
             ConfigError: a temperature or label set out of range.
         """
         began = time.perf_counter()
+        progress = stoppable(progress, should_stop)
         if progress is not None:
             progress("encode", 0.0)
-        with torch.inference_mode():
-            prompts = self._prompts(questions)
+        with torch.inference_mode(), device_losses(self.model.device):
+            prompts = self._prompts(questions, progress)
             requests = [self._request(*pair) for pair in zip(questions, prompts, strict=True)]
             encoded = time.perf_counter() - began
             batches: dict[Hashable, list[int]] = {}
@@ -154,7 +177,7 @@ class Perceiver:
             answers: dict[int, tuple[Perception, dict[str, float]]] = {}
             for numbers in batches.values():
                 steps = None if progress is None else _steps(progress, len(answers), len(numbers), len(questions))
-                answers |= self._answers(numbers, prompts, requests, encoded, steps)
+                answers |= self._answers(numbers, prompts, requests, encoded, steps, watch)
         for _, timings in answers.values():
             timings["total"] = time.perf_counter() - began
         return [answers[number][0] for number in range(len(questions))]
@@ -190,30 +213,46 @@ class Perceiver:
         requests: Sequence[Request],
         encoded: float,
         steps: Steps | None,
+        watch: Watch | None,
     ) -> dict[int, tuple[Perception, dict[str, float]]]:
         """Decode the named requests together and read each: its perception, and its timings to be completed."""
         began = time.perf_counter()
         prefix = self.model.stack_prefixes([prompts[number].prefix for number in numbers])
-        chosen = [requests[number] for number in numbers]
-        made: list[Beam | Generated] = []
-        if chosen[0].kind is OutputKind.TEXT:
-            made += decode_texts(self.model, prefix, steps)
-        else:
-            made += decode_tokens(self.model, prefix, chosen, self.maps, steps)
+        asked = {number: requests[number] for number in numbers}
+        observe = None if watch is None else self._observer(watch, asked, encoded=encoded, began=began)
+        made = self._decode(prefix, list(asked.values()), steps, observe)
         decoded = time.perf_counter() - began
         answers = {}
         for number, tokens in zip(numbers, made, strict=True):
             timings = {"encode": encoded, "decode": decoded}
-            answers[number] = self._read(tokens, requests[number], timings), timings
+            answers[number] = read_answer(self.model, tokens, requests[number], timings), timings
         return answers
 
-    def _read(self, made: Beam | Generated, request: Request, timings: dict[str, float]) -> Perception:
-        if isinstance(made, Beam):
-            return read_caption(self.model, made, request, timings)
-        if request.label_set is not None:
-            return read_semantic(self.model, made, request, request.label_set, timings)
-        read = read_boxes if request.task is Task.DETECTION else read_referring
-        return read(self.model, made, request, timings)
+    def _decode(
+        self, prefix: Handle, requests: Sequence[Request], steps: Steps | None, observe: Observe | None
+    ) -> Sequence[Beam | Generated]:
+        """What requests of one batch are answered with, in tokens."""
+        if requests[0].kind is OutputKind.TEXT:
+            return decode_texts(self.model, prefix, steps, observe)
+        return decode_tokens(self.model, prefix, requests, self.maps, steps, observe)
+
+    def _observer(
+        self, watch: Watch, asked: Mapping[int, Request], *, encoded: float, began: float
+    ) -> Callable[[Look], None]:
+        """Turns looks at the sequences of these requests, by their numbers, into answers under way."""
+
+        def read(look: Look) -> dict[int, Partial]:
+            underway = look()
+            decoded = time.perf_counter() - began
+            seconds = {"encode": encoded, "decode": decoded, "total": encoded + decoded}
+            share = len(underway.tokens) // len(asked)  # rows a request
+            found = {
+                number: read_partial(self.model, underway, at * share, request, dict(seconds))
+                for at, (number, request) in enumerate(asked.items())
+            }
+            return {number: one for number, one in found.items() if one is not None}
+
+        return lambda look: watch(lambda: read(look))
 
     def _label_set(self, named: str | None, route: Route) -> LabelSet:
         known = self.model.config.label_sets
@@ -221,21 +260,23 @@ class Perceiver:
         if name not in known:
             reason = "named" if named else "what the instruction asks for"
             raise InstructionError(
-                f"label set {name!r} ({reason}) is none this checkpoint was trained on; it knows {', '.join(known)}: "
-                "say so in the instruction or name it"
+                f"label set {name!r:.100} ({reason}) is none this checkpoint was trained on; it knows "
+                f"{', '.join(known)}: say so in the instruction or name it"
             )
         return label_set_named(name)
 
-    def _prompts(self, questions: Sequence[Question]) -> list[_Prompt]:
+    def _prompts(self, questions: Sequence[Question], progress: Progress | None) -> list[_Prompt]:
         """Images and instructions encoded, each as often as it is new."""
-        prompts = []
+        prompts: list[_Prompt] = []
         for question, (placement, image) in zip(questions, self._images(questions), strict=True):
+            if progress is not None:
+                progress("encode", 0.0)
             encoded, route = self._instruction(question.instruction)
             prefix = self.model.decoding_prefix(image, encoded)
             prompts.append(_Prompt(placement, image.states[0], prefix, route))
         return prompts
 
-    def _images(self, questions: Sequence[Question]) -> list[tuple[Placement, ImagePrefix]]:
+    def _images(self, questions: Sequence[Question]) -> list[tuple[Placement, Handle]]:
         images = {_image_key(question.image): question.image for question in questions}
         new = [key for key in images if key not in self._frames]
         if new:
@@ -255,14 +296,12 @@ class Perceiver:
         _bound(self._instructions, INSTRUCTIONS_HELD)
         return self._instructions[instruction]
 
-    def _read_images(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[Placement, ImagePrefix]]:
-        side = self.model.config.image_size
-        place = stretch if self.model.config.fit == "stretch" else letterbox
-        placements = [place((image.shape[1], image.shape[0]), side) for image in images]
-        resized = [resize_image(*one) for one in zip(images, placements, strict=True)]
-        pixels = torch.from_numpy(np.stack(resized)).to(self.model.device)  # I x S x S x 3
+    def _read_images(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[Placement, Handle]]:
+        config = self.model.config
+        fitted = [fit_image(image, fit=config.fit, side=config.image_size) for image in images]
+        pixels = torch.from_numpy(np.stack([square for _, square in fitted])).to(self.model.device)  # I x S x S x 3
         read = self.model.read_image(pixels.permute(0, 3, 1, 2).float() / 255)
-        return [(placement, read.row(number)) for number, placement in enumerate(placements)]
+        return [(placement, read.row(number)) for number, (placement, _) in enumerate(fitted)]
 
 
 def _image_key(image: NDArray[np.uint8]) -> bytes:

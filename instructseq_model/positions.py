@@ -14,6 +14,8 @@ HIGHEST_FREQUENCY = 64.0
 
 def grid_positions(side: int, width: int) -> Tensor:
     """Codes of row and column, side*side x width: equal places get equal codes on grids of any side."""
+    if _shapes_only():
+        return torch.empty(side * side, width)
     place = (torch.arange(side) + 0.5) / side  # side
     # The device is named because transformers hides linspace from `torch.device("meta")` once it has loaded a model.
     octaves = torch.linspace(0.0, math.log(4.0 * side), width // 4, device=place.device)
@@ -27,7 +29,14 @@ def grid_positions(side: int, width: int) -> Tensor:
 
 def line_positions(count: int, width: int) -> Tensor:
     """Codes of the centres of `count` bins along a line, count x width."""
+    if _shapes_only():
+        return torch.empty(count, width)
     return place_codes((torch.arange(count) + 0.5) / count, width)
+
+
+def _shapes_only() -> bool:
+    """Whether nothing but shapes is wanted: computing on the device "meta" imports PyTorch's compiler."""
+    return torch.get_default_device().type == "meta"
 
 
 def place_codes(places: Tensor, width: int) -> Tensor:

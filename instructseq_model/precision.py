@@ -1,8 +1,9 @@
 """In which number format a model's weights are held: speed and memory against the last digits.
 
 The instruction encoder stays in float32: it runs once an instruction. Weight-only formats hold the transformer's
-matrices in 8 or 4 bits and compute in bfloat16 where that is fast; they are torchao's. They save memory traffic, so
-they pay where a step reads more than it computes: large models, one token at a time. Parallel decoding computes more.
+matrices in 8 or 4 bits and compute in bfloat16 where that is fast: torchao's on GPUs, PyTorch's own kernels on CPUs
+(`weight_formats`). They save memory traffic, so they pay where a step reads more than it computes: large models, one
+token at a time. Parallel decoding computes more.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from torch import nn
 
 from instructseq_model.errors import ConfigError
 from instructseq_model.model import InstructSeq
+from instructseq_model.weight_formats import INT4_GROUP, Int4Linear, Int8Linear
 
-INT4_GROUP = 32
-"""Weights that share a scale and an offset; divides the width of every model here."""
+CPU_FORMATS: dict[str, Callable[[nn.Linear], nn.Module]] = {"int8": Int8Linear, "int4": Int4Linear}
+"""Layers of few bits by the name of their precision."""
 
 
 def set_precision(model: InstructSeq, name: str, device: torch.device) -> None:
@@ -62,26 +64,47 @@ def _bfloat16(model: InstructSeq, device: torch.device) -> None:
 
 def _int8(model: InstructSeq, device: torch.device) -> None:
     """The transformer's matrices in 8 bits, one scale a row."""
+    if device.type == "cpu":
+        _hold_on_cpu(model, device, "int8")
+        return
     quantization = _torchao()
-    _compute_format(model, device)
-    quantization.quantize_(model.sequence.transformer, quantization.Int8WeightOnlyConfig(), filter_fn=_is_matrix)
+    if has_fast_bfloat16(device):
+        _bfloat16(model, device)
+    config = quantization.Int8WeightOnlyConfig(set_inductor_config=False)
+    quantization.quantize_(model.sequence.transformer, config, filter_fn=_is_matrix)
 
 
 def _int4(model: InstructSeq, device: torch.device) -> None:
     """The transformer's matrices in 4 bits, one scale and offset a group."""
-    if device.type != "cuda":
-        raise ConfigError(
-            "precision 'int4' needs a CUDA device: torchao has no 4-bit kernels for this one; use 'bfloat16' or 'int8'"
-        )
+    if device.type == "cpu":
+        _hold_on_cpu(model, device, "int4")
+        return
     quantization = _torchao()
     _bfloat16(model, device)
-    config = quantization.Int4WeightOnlyConfig(group_size=INT4_GROUP, int4_packing_format="tile_packed_to_4d")
+    config = quantization.Int4WeightOnlyConfig(
+        group_size=INT4_GROUP, int4_packing_format="tile_packed_to_4d", set_inductor_config=False
+    )
     quantization.quantize_(model.sequence.transformer, config, filter_fn=_is_matrix)
 
 
-def _compute_format(model: InstructSeq, device: torch.device) -> None:
+def _hold_on_cpu(model: InstructSeq, device: torch.device, name: str) -> None:
+    """Round the matrices as they were trained, and compute with all the rest in bfloat16 where that is fast."""
+    hold_matrices(model.sequence.transformer, name)
     if has_fast_bfloat16(device):
         _bfloat16(model, device)
+
+
+def hold_matrices(part: nn.Module, name: str) -> None:
+    """Put a layer of few bits in the place of each linear one; on a CPU.
+
+    Args:
+        part: changed in place.
+        name: one of `CPU_FORMATS`.
+    """
+    for module in list(part.modules()):
+        for place, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(module, place, CPU_FORMATS[name](child))
 
 
 def _is_matrix(module: nn.Module, name: str) -> bool:
@@ -98,7 +121,8 @@ def _torchao() -> Any:
         from torchao import quantization
     except ImportError as error:
         raise ConfigError(
-            "precisions 'int8' and 'int4' need torchao: pip install 'instructseq[quantization]', or use 'bfloat16'"
+            "precisions 'int8' and 'int4' need torchao on a GPU: pip install 'instructseq[quantization]', or use "
+            "'bfloat16'"
         ) from error
     return quantization
 

@@ -129,7 +129,7 @@ def weights_file(source: PretrainedSource) -> Path:
         return file
     if source.hub is None:
         raise CheckpointError(f"no weights on this machine; {_ways(source)}")
-    return _from_hub(source, source.hub)
+    return _from_hub(source, source.hub, WEIGHTS_FILE)
 
 
 def model_directory(source: PretrainedSource) -> Path | str:
@@ -147,6 +147,26 @@ def model_directory(source: PretrainedSource) -> Path | str:
     if source.hub is None:
         raise CheckpointError(f"no weights on this machine; {_ways(source)}")
     return source.hub
+
+
+def model_file(source: PretrainedSource, place: Path | str, name: str) -> Path:
+    """One file of a model on this machine; fetched where `place` is a hub repository.
+
+    Args:
+        source: of the model.
+        place: what `model_directory(source)` said.
+        name: of the file.
+
+    Raises:
+        CheckpointError: it is missing; the message says what to do.
+    """
+    if isinstance(place, str):
+        return _from_hub(source, place, name)
+    if not (place / name).is_file():
+        raise CheckpointError(
+            f"{place} has no {name}; it must hold config.json, {WEIGHTS_FILE} and tokenizer.json: fetch them again"
+        )
+    return place / name
 
 
 def read_state_dict(file: Path) -> dict[str, Tensor]:
@@ -179,11 +199,11 @@ def file_sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_hub(source: PretrainedSource, repository: str) -> Path:
+def _from_hub(source: PretrainedSource, repository: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(repository, WEIGHTS_FILE))
+        return Path(hf_hub_download(repository, name))
     except Exception as error:  # no network, no such file, refused: the way out is the same for all
         raise explain_hub_failure(source, error) from error
 

@@ -61,4 +61,4 @@ class Question:
         try:
             return None if self.task is None else Task(self.task)
         except ValueError as error:
-            raise ConfigError(f"task {self.task!r} is none of {', '.join(one.value for one in Task)}") from error
+            raise ConfigError(f"task {self.task!r:.100} is none of {', '.join(one.value for one in Task)}") from error

@@ -19,8 +19,9 @@ from instructseq_model.errors import CheckpointError
 from instructseq_model.geometry import Placement, map_to_source
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.maps import class_maps, decode_maps, referring_masks
-from instructseq_model.model import InstructSeq
 from instructseq_model.perception import Box, Perception, Task
+from instructseq_model.runnable_model import RunnableModel
+from instructseq_model.text import text_of
 from instructseq_model.vocabulary import OutputKind
 
 MARK_THRESHOLD = 0.2
@@ -65,8 +66,30 @@ class Request:
         return self.kind, classes, self.samples, self.temperature, self.seed
 
 
+def read_answer(
+    model: RunnableModel, made: Beam | Generated, request: Request, timings: dict[str, float]
+) -> Perception:
+    """What the samples of one request say, in the source image.
+
+    Args:
+        model: whose tokens they are.
+        made: the samples, or the best text.
+        request: what they answer.
+        timings: seconds by stage; `aggregate` is added.
+
+    Raises:
+        CheckpointError: it is text, and the model has no caption tokenizer.
+    """
+    if isinstance(made, Beam):
+        return read_caption(model, made, request, timings)
+    if request.label_set is not None:
+        return read_semantic(model, made, request, request.label_set, timings)
+    read = read_boxes if request.task is Task.DETECTION else read_referring
+    return read(model, made, request, timings)
+
+
 def read_semantic(
-    model: InstructSeq, made: Generated, request: Request, label_set: LabelSet, timings: dict[str, float]
+    model: RunnableModel, made: Generated, request: Request, label_set: LabelSet, timings: dict[str, float]
 ) -> Perception:
     """A map of classes: the samples vote on every pixel."""
     began = time.perf_counter()
@@ -86,7 +109,7 @@ def read_semantic(
     return perception
 
 
-def read_referring(model: InstructSeq, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
+def read_referring(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
     """A mask of what was referred to: the sample that agrees most with the others."""
     began = time.perf_counter()
     painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
@@ -111,7 +134,7 @@ def read_referring(model: InstructSeq, made: Generated, request: Request, timing
     return perception
 
 
-def read_boxes(model: InstructSeq, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
+def read_boxes(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
     """Boxes: the answer that agrees most with the others."""
     began = time.perf_counter()
     answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
@@ -135,7 +158,7 @@ def read_boxes(model: InstructSeq, made: Generated, request: Request, timings: d
     return perception
 
 
-def read_caption(model: InstructSeq, best: Beam, request: Request, timings: dict[str, float]) -> Perception:
+def read_caption(model: RunnableModel, best: Beam, request: Request, timings: dict[str, float]) -> Perception:
     """A caption.
 
     Raises:
@@ -143,8 +166,7 @@ def read_caption(model: InstructSeq, best: Beam, request: Request, timings: dict
     """
     if model.tokenizer is None:
         raise CheckpointError("this model has no caption tokenizer; load a trained checkpoint")
-    first, size = model.config.sequence.vocabulary.text_range.start, model.tokenizer.size
-    caption = model.tokenizer.decode([token - first for token in best.tokens if token - first < size])
+    caption = text_of(best.tokens, vocabulary=model.config.sequence.vocabulary, tokenizer=model.tokenizer)
     score = float(np.exp(best.log_probability / (len(best.tokens) + 1)))
     timings["aggregate"] = 0.0
     return Perception(**_common(request, timings), caption=caption, score=score)
@@ -162,11 +184,11 @@ def _common(request: Request, timings: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _codes(model: InstructSeq, made: Generated) -> Any:
+def _codes(model: RunnableModel, made: Generated) -> Any:
     return made.tokens - model.config.sequence.vocabulary.visual_range.start
 
 
-def _confidence(model: InstructSeq, probabilities: NDArray[np.floating], request: Request) -> NDArray[np.float32]:
+def _confidence(model: RunnableModel, probabilities: NDArray[np.floating], request: Request) -> NDArray[np.float32]:
     grid = model.calibration(confidence_grid(probabilities), of=request.task.value, samples=request.samples)
     return np.clip(map_to_source(grid, request.placement, method="linear"), 0.0, 1.0).astype(np.float32)
 
@@ -187,7 +209,7 @@ def _around(mask: NDArray[np.bool_], score: float) -> tuple[Box, ...]:
     return (Box(x1=x1, y1=y1, x2=x2, y2=y2, score=score),)
 
 
-def _boxes(model: InstructSeq, made: Generated, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _boxes(model: RunnableModel, made: Generated, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """K x 4 boxes as parts of the square, and their K scores."""
     length = int(made.lengths[row]) // 4 * 4
     tokens, probabilities = made.tokens[row, :length].tolist(), made.probabilities[row, :length].tolist()

@@ -18,6 +18,7 @@ from instructseq_model.grounding import Conditioning, Grounding, GroundingConfig
 from instructseq_model.positions import grid_positions, line_positions
 from instructseq_model.transformer import KeyValues, StaticCache, Transformer, TransformerConfig, causal_mask
 from instructseq_model.vocabulary import BEGIN, OutputKind, Vocabulary
+from instructseq_model.whitening import Whitening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class SequenceConfig:
         max_text_tokens: longest text, tokens, END included.
         max_boxes: most boxes an answer holds.
         grounding: None for the paper's plain form.
+        whitened: whether frozen features are whitened before anything else reads them; for encoders that stay frozen.
     """
 
     transformer: TransformerConfig
@@ -47,6 +49,7 @@ class SequenceConfig:
     max_text_tokens: int
     max_boxes: int
     grounding: GroundingConfig | None = None
+    whitened: bool = False
 
     def __post_init__(self) -> None:
         if self.grounding is not None and self.map_grid != self.vision_grid:
@@ -101,6 +104,8 @@ class SequenceModel(nn.Module):
         self.config = config
         width = config.transformer.width
         self.transformer = Transformer(config.transformer)
+        self.image_whitening = Whitening(config.vision_width) if config.whitened else nn.Identity()
+        self.pooled_whitening = Whitening(config.instruction_width) if config.whitened else nn.Identity()
         # Normed, or the features outgrow the positions beside them and the model goes blind to where things are.
         self.image_projection = nn.Sequential(nn.Linear(config.vision_width, width), nn.LayerNorm(width))
         self.image_positions = nn.Parameter(grid_positions(config.vision_grid, width))
@@ -139,6 +144,7 @@ class SequenceModel(nn.Module):
 
     def encode_image(self, features: Tensor) -> ImagePrefix:
         """Read images: features I x P x Dv, as the image encoder gives them."""
+        features = self.image_whitening(features)
         x = self.image_projection(features) + self.image_positions + self.segments[0]
         mask = causal_mask(x.shape[1], x.shape[1], x.device) if self._causal else None
         states, past = self.transformer(x, mask=mask)
@@ -166,7 +172,7 @@ class SequenceModel(nn.Module):
         if self.grounding is not None and image.grounding is not None:
             weight = mask[..., None].to(top.dtype) / lengths[:, None, None].to(top.dtype)
             last = top[torch.arange(len(lengths), device=top.device), lengths - 1]
-            pooled = (states * mask[..., None]).sum(1) / lengths[:, None]
+            pooled = self.pooled_whitening((states * mask[..., None]).sum(1) / lengths[:, None])
             summary = torch.cat([last, (top * weight).sum(1), pooled.to(top.dtype)], -1)  # R x (2D + Dt)
             pointing = self.grounding(image.grounding, image.states, summary)
         return InstructionPrefix(past, mask, pointing)

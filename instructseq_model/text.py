@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from instructseq_model.errors import CheckpointError
+from instructseq_model.vocabulary import Vocabulary
 
 
 class TextTokenizer:
@@ -60,3 +61,15 @@ class TextTokenizer:
         if wrong:
             raise ValueError(f"token {wrong[0]} is outside the tokenizer's {self.size} ids")
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True)).strip()
+
+
+def text_of(tokens: Sequence[int], *, vocabulary: Vocabulary, tokenizer: TextTokenizer) -> str:
+    """The text that a model wrote.
+
+    Args:
+        tokens: vocabulary ids of text, END not among them; those that the tokenizer does not know are left out.
+        vocabulary: the model's, which may have room for more text tokens than there are.
+        tokenizer: of captions.
+    """
+    first = vocabulary.text_range.start
+    return tokenizer.decode([token - first for token in tokens if token - first < tokenizer.size])

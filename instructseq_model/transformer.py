@@ -9,6 +9,7 @@ decoding.
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,8 +38,8 @@ class TransformerConfig:
     prefix_attention: str = "block"
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.heads < 1 or self.width % self.heads:
-            raise ConfigError(f"transformer needs layers >= 1 and heads that divide width, got {self}")
+        if self.layers < 1 or self.heads < 1 or self.width < 1 or self.width % self.heads:
+            raise ConfigError(f"transformer needs layers >= 1, width >= 1 and heads that divide width, got {self}")
         if self.prefix_attention not in ("block", "causal"):
             raise ConfigError(f"prefix_attention is 'block' or 'causal', not {self.prefix_attention!r}")
 
@@ -83,7 +84,7 @@ def cache_window(starts: Tensor, new: int, *, room: int) -> CacheWindow:
     """The windows of `new` positions that begin at `starts` (B), in a cache with room for `room` positions."""
     positions = starts[:, None] + torch.arange(new, device=starts.device)  # B x T
     first, end = None, room
-    if starts.device.type == "cpu":
+    if starts.device.type == "cpu" and not torch.compiler.is_compiling():  # there it would end the graph
         begins = starts.tolist()
         end = max(begins) + new
         if min(begins) == max(begins):
@@ -126,6 +127,17 @@ class StaticCache:
         """Row i becomes the old row `rows[i]`."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
         self._rows = torch.arange(len(rows), device=rows.device)[:, None]
+
+    def reorder(self, rows: Tensor) -> None:
+        """`select` of as many rows as there are, where the memory is."""
+        self.keys.copy_(self.keys[:, rows])
+        self.values.copy_(self.values[:, rows])
+
+    def chosen(self, rows: Tensor) -> StaticCache:
+        """A copy, with the old row `rows[i]` as row i."""
+        held = copy(self)
+        held.select(rows)
+        return held
 
 
 def causal_mask(new: int, total: int, device: torch.device) -> Tensor:
@@ -222,7 +234,8 @@ def _fused_attention(query: Tensor, held: KeyValues, mask: Tensor | None) -> tup
     added = None
     if mask is not None:
         added = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, float("-inf"))
-        added = added.expand(*torch.broadcast_shapes(mask.shape, (1, 1, query.shape[2], 1)))
+        added = added.expand(*added.shape[:-2], query.shape[2], -1)
+        added = added.view(*(1,) * (4 - added.ndim), *added.shape)
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     attended, sums = fused(query, held.keys, held.values, 0.0, False, attn_mask=added)
     return attended, sums

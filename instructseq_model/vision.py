@@ -1,22 +1,51 @@
-"""Image encoders: a Vision Transformer of timm, from pixels to one feature vector per patch (paper, section 3.1)."""
+"""Image encoders: a Vision Transformer, from pixels to one feature vector per patch (paper, section 3.1)."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import timm
 import torch
-from timm.layers.pos_embed import resample_abs_pos_embed, resample_abs_pos_embed_nhwc
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instructseq_model.errors import CheckpointError, ConfigError, ImageError
 from instructseq_model.pretrained import PretrainedSource, read_state_dict, weights_file
+from instructseq_model.unfilled import Unfilled
+from instructseq_model.vision_transformer import VisionTransformerConfig, resampled_grid, resampled_positions
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+
+class NetworkShape(Protocol):
+    """What a network is built from."""
+
+    def build(self, image_size: int) -> nn.Module:
+        """A network for square images of so many pixels a side, with random weights.
+
+        It has timm's key names and `forward_features`, B x 3 x S x S to B x (1 + N) x D or B x D x h x w. For inner
+        blocks it has `forward_intermediates`, too, as `vision_transformer.VisionTransformer`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TimmNetwork:
+    """A network of timm, imported only when it is built: it takes seconds.
+
+    Attributes:
+        name: of the architecture.
+    """
+
+    name: str
+
+    def build(self, image_size: int) -> nn.Module:
+        """See `NetworkShape`."""
+        import timm
+
+        network: nn.Module = timm.create_model(self.name, pretrained=False, num_classes=0, img_size=image_size)
+        return network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +54,7 @@ class VisionSpec:
 
     Attributes:
         timm_name: architecture and weights in timm's naming.
+        network: the architecture.
         mean, std: normalisation of RGB in [0, 1] that the weights were trained with.
         patch: side of a patch, pixels.
         width: features that the last layer gives per patch.
@@ -33,6 +63,7 @@ class VisionSpec:
     """
 
     timm_name: str
+    network: NetworkShape
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     patch: int
@@ -43,22 +74,45 @@ class VisionSpec:
 
 VISION_SPECS: dict[str, VisionSpec] = {
     "mae_large": VisionSpec(
-        timm_name="vit_large_patch16_224.mae", mean=_IMAGENET[0], std=_IMAGENET[1], patch=16, width=1024
+        timm_name="vit_large_patch16_224.mae",
+        network=VisionTransformerConfig(patch=16, width=1024, depth=24, heads=16),
+        mean=_IMAGENET[0],
+        std=_IMAGENET[1],
+        patch=16,
+        width=1024,
     ),
     "mae_base": VisionSpec(
-        timm_name="vit_base_patch16_224.mae", mean=_IMAGENET[0], std=_IMAGENET[1], patch=16, width=768
+        timm_name="vit_base_patch16_224.mae",
+        network=VisionTransformerConfig(patch=16, width=768, depth=12, heads=12),
+        mean=_IMAGENET[0],
+        std=_IMAGENET[1],
+        patch=16,
+        width=768,
     ),
     # SAM's features are those of its neck, which is what its mask decoder reads.
     "sam_base": VisionSpec(
-        timm_name="samvit_base_patch16.sa1b", mean=_IMAGENET[0], std=_IMAGENET[1], patch=16, width=256
+        timm_name="samvit_base_patch16.sa1b",
+        network=TimmNetwork("samvit_base_patch16.sa1b"),
+        mean=_IMAGENET[0],
+        std=_IMAGENET[1],
+        patch=16,
+        width=256,
     ),
     "clip_base": VisionSpec(
-        timm_name="vit_base_patch16_clip_quickgelu_224.openai", mean=_CLIP[0], std=_CLIP[1], patch=16, width=768
+        timm_name="vit_base_patch16_clip_quickgelu_224.openai",
+        network=VisionTransformerConfig(
+            patch=16, width=768, depth=12, heads=12, epsilon=1e-5, activation="quick_gelu", pre_norm=True
+        ),
+        mean=_CLIP[0],
+        std=_CLIP[1],
+        patch=16,
+        width=768,
     ),
     # Block 6 keeps the outlines that block 12 has given up for meaning; together they segment far better than either.
     # DINOv2 itself resamples its 37 x 37 grid without antialiasing.
     "dinov2_small": VisionSpec(
         timm_name="vit_small_patch14_dinov2.lvd142m",
+        network=VisionTransformerConfig(patch=14, width=384, depth=12, heads=6, layer_scale=True),
         mean=_IMAGENET[0],
         std=_IMAGENET[1],
         patch=14,
@@ -73,6 +127,10 @@ class VisionEncoder(nn.Module):
     """A Vision Transformer that keeps every patch and drops the class token.
 
     Runs in the precision of its weights (`.to(torch.bfloat16)`) or under autocast; gradients flow unless frozen.
+
+    Args:
+        spec: which one.
+        image_size: side of the square that it takes, pixels.
 
     Attributes:
         image_size: side of the square that it takes, pixels.
@@ -92,7 +150,7 @@ class VisionEncoder(nn.Module):
         self.image_size = image_size
         self.grid = image_size // spec.patch
         self.width = spec.width * (1 + len(spec.inner_blocks))
-        self.network = timm.create_model(spec.timm_name, pretrained=False, num_classes=0, img_size=image_size)
+        self.network = spec.network.build(image_size)
         # Part of the encoder, not of a checkpoint: a state dict holds what was learned.
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
@@ -118,7 +176,7 @@ class VisionEncoder(nn.Module):
         if not self.spec.inner_blocks:
             return self._tokens(self.network.forward_features(normalised))
         last, inner = self.network.forward_intermediates(
-            normalised, indices=[block - 1 for block in self.spec.inner_blocks], output_fmt="NLC"
+            normalised, indices=[block - 1 for block in self.spec.inner_blocks]
         )
         parts = [F.layer_norm(state, state.shape[-1:], eps=1e-6) for state in inner]  # each B x N x D'
         last = self._tokens(last)  # B x N x D'
@@ -145,10 +203,12 @@ def build_vision_encoder(name: str, *, image_size: int, pretrained: PretrainedSo
     """
     if name not in VISION_SPECS:
         raise ConfigError(f"there is no image encoder {name!r}; choose one of {', '.join(VISION_SPECS)}")
-    encoder = VisionEncoder(VISION_SPECS[name], image_size=image_size)
-    if pretrained is not None:
-        file = weights_file(pretrained)
-        load_vision_weights(encoder, read_state_dict(file), origin=str(file))
+    if pretrained is None:
+        return VisionEncoder(VISION_SPECS[name], image_size=image_size)
+    with Unfilled():
+        encoder = VisionEncoder(VISION_SPECS[name], image_size=image_size)
+    file = weights_file(pretrained)
+    load_vision_weights(encoder, read_state_dict(file), origin=str(file))
     return encoder
 
 
@@ -178,7 +238,8 @@ def load_vision_weights(encoder: VisionEncoder, weights: dict[str, Tensor], *, o
                 f"{key} in {origin} is {tuple(weights[key].shape)}, the network {encoder.spec.timm_name} needs "
                 f"{tuple(target.shape)}; give weights of this very network"
             )
-    encoder.network.load_state_dict(fitted)
+        fitted[key] = fitted[key].to(target.device, target.dtype)
+    encoder.network.load_state_dict(fitted, assign=True)
 
 
 def _resampled(key: str, source: Tensor, target: Tensor, *, antialias: bool) -> Tensor:
@@ -186,12 +247,9 @@ def _resampled(key: str, source: Tensor, target: Tensor, *, antialias: bool) -> 
     if source.shape == target.shape or source.ndim != target.ndim or source.shape[-1] != target.shape[-1]:
         return source
     if key == "pos_embed" and source.ndim == 4:  # 1 x h x w x D, as SAM has it
-        grid: Tensor = resample_abs_pos_embed_nhwc(source, list(target.shape[1:3]), antialias=antialias)
-        return grid
+        return resampled_grid(source, side=target.shape[1], antialias=antialias)
     if key == "pos_embed":  # 1 x (1 + N) x D
-        side = math.isqrt(target.shape[1] - 1)
-        rows: Tensor = resample_abs_pos_embed(source, [side, side], num_prefix_tokens=1, antialias=antialias)
-        return rows
+        return resampled_positions(source, tokens=target.shape[1], antialias=antialias)
     if key.endswith(("rel_pos_h", "rel_pos_w")):  # (2 x side - 1) x D
         return F.interpolate(source.float().T[None], size=target.shape[0], mode="linear")[0].T.to(source.dtype)
     return source

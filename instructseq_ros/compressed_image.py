@@ -12,6 +12,9 @@ from PIL import Image
 from instructseq_model.errors import ImageError
 from instructseq_ros.image_conversion import MAX_IMAGE_PIXELS, RGB, check_size, eight_bits
 
+MOST_COMPRESSED_PIXELS = 178_956_970
+"""Pillow's own limit; `max_pixels` above it has no effect."""
+
 
 def compressed_to_rgb(data: Any, *, image_format: str = "", max_pixels: int = MAX_IMAGE_PIXELS) -> RGB:
     """The pixels of a JPEG or PNG file as RGB, in the orientation in which they are stored.
@@ -31,21 +34,30 @@ def compressed_to_rgb(data: Any, *, image_format: str = "", max_pixels: int = MA
         ImageError: empty, damaged, cut off, another format, without pixels or with too many.
     """
     if "compressedDepth" in image_format:
-        raise ImageError(f"{image_format!r} is a depth image, not a picture: subscribe to the colour camera's topic")
+        raise ImageError(
+            f"{image_format!r:.100} is a depth image, not a picture: subscribe to the colour camera's topic"
+        )
     content = bytes(memoryview(data))
     if not content:
         raise ImageError("the compressed image has no data: check the publisher")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `max_pixels` is the limit here
+            # `max_pixels` is the limit here; and what Pillow finds odd in metadata would fill the log, frame by frame.
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
-        check_size(*picture.size, max_pixels=max_pixels)
-        return _pixels(picture)
+            check_size(*picture.size, max_pixels=max_pixels)
+            return _pixels(picture)
     except ImageError:
         raise
-    except Exception as error:  # Pillow: UnidentifiedImageError, OSError, SyntaxError, DecompressionBombError, struct's
+    except Image.DecompressionBombError as error:
         raise ImageError(
-            f"the compressed image ({image_format!r}, {len(content)} bytes) cannot be read as JPEG or PNG: {error}"
+            f"the compressed image declares more than {MOST_COMPRESSED_PIXELS} pixels, and so many are never read: "
+            "resize it first"
+        ) from error
+    except Exception as error:  # Pillow: UnidentifiedImageError, OSError, SyntaxError, struct's
+        raise ImageError(
+            f"the compressed image ({image_format!r:.100}, {len(content)} bytes) cannot be read as JPEG or PNG: "
+            f"{error!s:.300}"
         ) from error
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructseq_model.errors import ImageError
+from instructseq_model.geometry import LARGEST_SIDE
 
 RGB = NDArray[np.uint8]
 
@@ -138,10 +139,10 @@ def image_to_rgb(message: ImageMessage, *, max_pixels: int = MAX_IMAGE_PIXELS) -
 
 
 def check_size(width: int, height: int, *, max_pixels: int) -> None:
-    """Refuse an image without pixels or with more than `max_pixels`.
+    """Refuse an image without pixels, with more than `max_pixels`, or with a side that the model refuses.
 
     Raises:
-        ImageError: which of the two it is.
+        ImageError: which of them it is.
     """
     if width < 1 or height < 1:
         raise ImageError(f"the image is {width}x{height} and has no pixels: check the camera driver")
@@ -150,11 +151,13 @@ def check_size(width: int, height: int, *, max_pixels: int) -> None:
             f"the image is {width}x{height}, {width * height} pixels, and at most {max_pixels} are allowed: "
             "resize it first, or raise the parameter max_image_pixels"
         )
+    if max(width, height) > LARGEST_SIDE:
+        raise ImageError(f"the image is {width}x{height}, and no side may exceed {LARGEST_SIDE}: resize it first")
 
 
 def _check_layout(message: ImageMessage, layout: Layout) -> None:
     """Compare the declared size with the row step and with the bytes that are really there."""
-    name = f"{message.width}x{message.height} {message.encoding}"
+    name = f"{message.width}x{message.height} {message.encoding:.100}"
     if layout.even_width and message.width % 2:
         raise ImageError(f"the image is {name}, but pairs of pixels share their colour: the width must be even")
     if min(message.width, message.height) < layout.least_side:
@@ -197,15 +200,17 @@ def _through_cv_bridge(message: ImageMessage) -> RGB:
     bridge = _import_cv_bridge()
     if bridge is None:
         raise ImageError(
-            f"the image encoding {message.encoding!r} is not known here: publish one of {', '.join(LAYOUTS)}, "
+            f"the image encoding {message.encoding!r:.100} is not known here: publish one of {', '.join(LAYOUTS)}, "
             "or install cv_bridge"
         )
     try:
         rgb = np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "rgb8"))
     except Exception as error:  # cv_bridge raises CvBridgeError, cv2.error, TypeError or ValueError
-        raise ImageError(f"cv_bridge cannot turn the image encoding {message.encoding!r} into rgb8: {error}") from error
+        raise ImageError(
+            f"cv_bridge cannot turn the image encoding {message.encoding!r:.100} into rgb8: {error}"
+        ) from error
     if rgb.shape != (message.height, message.width, 3) or rgb.dtype != np.uint8:
-        raise ImageError(f"cv_bridge gave {rgb.shape} {rgb.dtype} for {message.encoding!r}: publish rgb8 instead")
+        raise ImageError(f"cv_bridge gave {rgb.shape} {rgb.dtype} for {message.encoding!r:.100}: publish rgb8 instead")
     return rgb
 
 

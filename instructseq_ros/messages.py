@@ -55,9 +55,17 @@ def mask_message(perception: Perception, header: Header, *, encoding: str = "aut
     return image_message(values.astype(np.uint16 if chosen == "16UC1" else np.uint8, copy=False), chosen, header)
 
 
-def detections_message(perception: Perception, header: Header) -> Detection2DArray:
-    """The boxes: centre and size in source pixels, the instruction as class id, the score in [0, 1]."""
+def detections_message(perception: Perception, header: Header, *, standing_id: str = "") -> Detection2DArray:
+    """The boxes: centre and size in source pixels, the instruction as class id, the score in [0, 1].
+
+    Args:
+        perception: with its boxes.
+        header: the source frame's.
+        standing_id: of the instruction; it is the id of each detection, by which consecutive frames go together.
+    """
     detections = [_detection(box, perception.instruction, header) for box in perception.boxes]
+    for detection in detections:
+        detection.id = standing_id
     return Detection2DArray(header=header, detections=detections)
 
 
@@ -92,6 +100,8 @@ def perception_message(answer: Answer) -> PerceptionMessage:
     message = PerceptionMessage(
         header=header,
         instruction_id=answer.request.number,
+        standing_id=answer.request.standing_id,
+        camera=answer.camera,
         instruction=perception.instruction,
         output_kind=perception.kind.value,
         task=perception.task.value,
@@ -109,7 +119,7 @@ def perception_message(answer: Answer) -> PerceptionMessage:
         if perception.confidence is not None:
             message.confidence = image_message(perception.confidence, "32FC1", header)
     if perception.kind is OutputKind.BOXES:
-        message.detections = detections_message(perception, header)
+        message.detections = detections_message(perception, header, standing_id=answer.request.standing_id)
     if perception.label_set is not None:
         message.label_info = label_info_message(class_names(perception), header)
     return message

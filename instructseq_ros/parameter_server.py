@@ -9,13 +9,15 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from instructseq_ros.parameters import PARAMETERS, Change, ParameterSpec, Settings, Value, problem_of, settings_of
+from instructseq_ros.parameter_spec import Change, ParameterSpec, Value
+from instructseq_ros.parameters import PARAMETERS, Settings, problem_of, settings_of
 
 _TYPES = {
     bool: ParameterType.PARAMETER_BOOL,
     int: ParameterType.PARAMETER_INTEGER,
     float: ParameterType.PARAMETER_DOUBLE,
     str: ParameterType.PARAMETER_STRING,
+    list: ParameterType.PARAMETER_STRING_ARRAY,
 }
 
 

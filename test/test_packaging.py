@@ -12,7 +12,17 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "name", ["instructseq_model", "instructseq_ros", "instructseq_bench", "instructseq_cli", "instructseq_training"]
+    "name",
+    [
+        "instructseq_model",
+        "instructseq_ros",
+        "instructseq_bench",
+        "instructseq_speech",
+        "instructseq_sim",
+        "instructseq_replay",
+        "instructseq_cli",
+        "instructseq_training",
+    ],
 )
 def test_the_modules_come_from_this_clone(name: str) -> None:
     assert Path(str(importlib.import_module(name).__file__)).is_relative_to(ROOT)

@@ -33,7 +33,7 @@ from instructseq_training.examples import (
 )
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
-from instructseq_training.prepared import PreparedFrames
+from instructseq_training.prepared import PreparedFrames, class_targets
 
 
 class Batcher:
@@ -187,7 +187,4 @@ class Batcher:
         grounding = self.sequence.grounding
         if grounding is None:
             return torch.zeros(len(numbers), 1, 1, dtype=torch.long)
-        ids = np.array(self.frames.classes[numbers])  # I x S x S
-        factor = ids.shape[-1] // (self.sequence.vision_grid * grounding.subcells)
-        middle = factor // 2
-        return torch.from_numpy(ids[:, middle::factor, middle::factor].astype(np.int64))
+        return class_targets(self.frames, numbers, side=self.sequence.vision_grid * grounding.subcells)

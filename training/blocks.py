@@ -24,12 +24,9 @@ def prepare_blocks(model: nn.Module, execution: ExecutionConfig) -> None:
 
     An image encoder's blocks are checkpointed only.
     """
-    if execution.checkpointing == "blocks":
-        for encoder in [part for part in model.modules() if isinstance(part, VisionEncoder)]:
-            encoder.network.set_grad_checkpointing(True)
-    for block in [part for part in model.modules() if isinstance(part, Block)]:
+    for block in blocks_of(model):
         if execution.checkpointing == "blocks":
             kept = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
             block.forward = kept  # type: ignore[method-assign]
-        if execution.compile == "blocks":
+        if execution.compile == "blocks" and isinstance(block, Block):
             block.compile()

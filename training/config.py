@@ -58,6 +58,7 @@ class LossConfig:
         kind: of the choice between map, boxes and text at the first step.
         heat: of the grounding: cross-entropy and dice on masks.
         classes: of the grounding's classes: cross-entropy on class maps.
+        class_balance: how far a class of which there is little counts more, in [0, 1]; see `losses.class_loss`.
         position_smoothing: a coordinate's target is a bell of this many bins around it; 0 for the exact bin.
         corruption: share of map rows whose history is partly hidden, in [0, 1].
         drawn_history: share of map rows whose history is what the model itself draws, in [0, 1]; costs a second forward
@@ -70,6 +71,7 @@ class LossConfig:
     kind: float = 0.5
     heat: float = 1.0
     classes: float = 0.5
+    class_balance: float = 0.0
     position_smoothing: float = 4.0
     corruption: float = 0.8
     drawn_history: float = 0.0
@@ -111,7 +113,7 @@ class VisionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GroundingStartConfig:
-    """The grounding's start on raw features.
+    """The grounding's start on frozen features.
 
     Attributes:
         steps: of the optimiser; 0 leaves it out.
@@ -119,6 +121,11 @@ class GroundingStartConfig:
         expressions: instructions an image.
         phrasings: in how many each expression is put.
         learning_rate: at the top of a single cycle.
+        comparison: what happens to the comparison of a checkpoint that a run starts from, and to its reading of
+            classes: "kept" goes on with them and leaves this start out; "afresh" fits new ones, for frames that are
+            many more than the old ones saw.
+        classes: weight of the classes' cross-entropy beside the comparison's loss, where the model tells classes apart.
+        class_balance: as in `LossConfig`.
     """
 
     steps: int = 0
@@ -126,6 +133,13 @@ class GroundingStartConfig:
     expressions: int = 8
     phrasings: int = 4
     learning_rate: float = 2e-3
+    comparison: str = "kept"
+    classes: float = 0.5
+    class_balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.comparison not in ("kept", "afresh"):
+            raise ConfigError(f"grounding_start.comparison is {self.comparison!r}; it is kept or afresh")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from instructseq_model.checkpoint import save_checkpoint
+from instructseq_model.checkpoint import add_code_meanings, save_checkpoint
 from instructseq_model.errors import ConfigError
 from instructseq_model.instruction import build_instruction_encoder
 from instructseq_model.model_config import load_model_config
@@ -60,3 +61,4 @@ def export(config: Path, *, run: Path, vqvae: Path, out: Path, router_epochs: in
         tokenizer=TextTokenizer.load(run / TOKENIZER),
         vision=vision,
     )
+    add_code_meanings(out, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))

@@ -6,6 +6,7 @@ Attention is counted over whole score matrices. Encoders count only where they a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -118,8 +119,13 @@ def grounding_flops(config: SequenceConfig, shape: BatchShape) -> float:
     width, grid, images, rows = config.transformer.width, config.vision_grid, shape.images, shape.instructions
     cells, parts, both = grid**2, grounding.subcells**2, width + config.vision_width
     summary = 2 * width + config.instruction_width
-    total = linear(images * cells, both, parts * grounding.key_width)
-    total += linear(rows, summary, grounding.channels * grounding.key_width)
+    total = 0.0
+    for tokens, inputs, outputs in (
+        (images * cells, both, parts * grounding.key_width),
+        (rows, summary, grounding.channels * grounding.key_width),
+    ):
+        steps = [inputs, *([grounding.hidden] if grounding.hidden else []), outputs]
+        total += sum(linear(tokens, first, second) for first, second in itertools.pairwise(steps))
     total += linear(rows * grounding.channels, grounding.key_width, cells * parts)
     if grounding.refiner_layers:
         inner, block = grounding.refiner_width, grounding.refiner_block**2

@@ -11,15 +11,12 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from instructseq_model.decoding import GREEDY, beam_search, decoding_prefix, generate, kind_probabilities
-from instructseq_model.decoding.generate import Meanings
+from instructseq_model.decoding import kind_probabilities
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, code_classes, decode_maps, marked_codes, referring_masks
+from instructseq_model.maps import class_maps, referring_masks
 from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
-from instructseq_model.reading import MARK_THRESHOLD
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_model.vocabulary import OutputKind
 from instructseq_training.evaluation.boxes import exact_set_accuracy
 from instructseq_training.evaluation.captions import bleu
 from instructseq_training.evaluation.masks import confusion_matrix, mean_iou, overall_iou
@@ -30,6 +27,7 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
+from instructseq_training.frame_answers import answer_boxes, answer_caption, answer_map, read_frame
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
@@ -59,48 +57,30 @@ def evaluate_frames(
     household = label_set("household")
     confusion = np.zeros((len(household.names), len(household.names) + 1), np.int64)
     right_kind: list[bool] = []
-    meanings = {
-        Task.SEGMENTATION: Meanings.marked(marked_codes(parts.vqvae), threshold=MARK_THRESHOLD),
-        Task.SEMANTIC: Meanings(labels=code_classes(parts.vqvae, label_set("household"))),
-    }
     for number in range(min(count, len(frames))):
         said = frames.said[number]
         examples = _examples(said, phrasings, rng, max_targets=model.config.max_boxes)
-        encoded = parts.instruction_encoder.encode([example.instruction for example in examples])
-        cut = min(encoded.states.shape[1], model.config.max_instruction_tokens)
-        features = torch.from_numpy(np.array(frames.features[number : number + 1])).float()
-        image = model.encode_image(features.to(model.head.weight.device))
-        prefix = model.encode_instruction(image, encoded.states[:, :cut].float(), encoded.lengths.clamp(max=cut))
-        rows = decoding_prefix(model, image, prefix)
-        chosen = kind_probabilities(model, rows.begin)
+        read = read_frame(model, parts, frames, number, [example.instruction for example in examples])
+        chosen = kind_probabilities(model, read.prefix.begin)
         for row, example in enumerate(examples):
             expected = KIND_OF_TASK[example.task]
             right_kind.append(max(chosen, key=lambda kind: float(chosen[kind][row])) is expected)
+            prefix = read.prefix.row(row)
             if example.task is Task.CAPTION:
-                best = beam_search(model, rows.row(row), size=3)[0]
-                first = model.config.vocabulary.text_range.start
-                captions.append(
-                    (
-                        parts.tokenizer.decode([t - first for t in best.tokens if t - first < parts.tokenizer.size]),
-                        said["captions"],
-                    )
-                )
+                captions.append((answer_caption(model, parts, prefix), said["captions"]))
                 continue
-            made = generate(model, rows.row(row), expected, sampling=GREEDY, meanings=meanings.get(example.task))
-            if expected is OutputKind.BOXES:
-                whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
-                boxes.append((np.array(whole, float).reshape(-1, 4), np.array(example.boxes, float).reshape(-1, 4)))
+            if example.task is Task.DETECTION:
+                boxes.append((answer_boxes(model, prefix), np.array(example.boxes, float).reshape(-1, 4)))
                 continue
-            codes = made.tokens - model.config.vocabulary.visual_range.start
-            painted = decode_maps(parts.vqvae, codes)
+            painted = answer_map(model, parts, prefix, example.task)[None]
             if example.task is Task.SEMANTIC:
                 ids = class_maps(painted, household)[0]
                 confusion += confusion_matrix(ids, np.asarray(frames.classes[number]), classes=len(household.names))
                 continue
             true = np.isin(frames.instances[number], example.targets)
             masks[example.kind].append((referring_masks(painted)[0], true))
-            if model.grounding is not None and prefix.pointing is not None:
-                heat = model.grounding.heat_map(prefix.pointing.heat[row : row + 1])[0].cpu().numpy() > 0
+            if model.grounding is not None and read.instructions.pointing is not None:
+                heat = model.grounding.heat_map(read.instructions.pointing.heat[row : row + 1])[0].cpu().numpy() > 0
                 factor = true.shape[0] // heat.shape[0]
                 heats.append((heat.repeat(factor, 0).repeat(factor, 1), true))
     scores = {

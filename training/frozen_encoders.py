@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instructseq_model.instruction import InstructionEncoder
-from instructseq_model.maps import encode_maps
+from instructseq_model.maps import PaintedCodes, encode_maps
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.text import TextTokenizer
 from instructseq_model.vocabulary import END, PAD, OutputKind
@@ -34,6 +35,11 @@ class FrozenEncoders:
     instruction_encoder: InstructionEncoder
     vqvae: VQVAE
     tokenizer: TextTokenizer
+
+    @cached_property
+    def painted_codes(self) -> PaintedCodes:
+        """What the visual codes paint."""
+        return PaintedCodes(self.vqvae)
 
     def instruction_states(self, instructions: Sequence[str], *, low_precision: bool) -> tuple[Tensor, Tensor]:
         """Instructions, cut to the model's longest.

@@ -1,7 +1,7 @@
-"""A start for the grounding: its bilinear form fitted on raw features, before there is a transformer to speak of.
+"""A start for the grounding: what it reads from frozen features alone, before there is a transformer to speak of.
 
-Names and colours need no context: patch features and the mean of the frozen instruction states tell already where a
-mug is. This part learns from thousands of instructions a second; the transformer then adds what needs context.
+Names, colours and classes need no context: patch features and the mean of the frozen instruction states tell already
+where a mug is. This part learns from thousands of instructions a second; the transformer then adds what needs context.
 """
 
 from __future__ import annotations
@@ -15,46 +15,57 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from instructseq_model.errors import ConfigError
 from instructseq_model.grounding import Grounding
 from instructseq_model.instruction import InstructionEncoder
 from instructseq_model.perception import Task
+from instructseq_model.sequence_model import SequenceModel
 from instructseq_training.config import GroundingStartConfig
 from instructseq_training.examples import referring_example
 from instructseq_training.instructions import InstructionSet
-from instructseq_training.losses import heat_loss
-from instructseq_training.prepared import PreparedFrames
+from instructseq_training.losses import class_loss, heat_loss
+from instructseq_training.prepared import PreparedFrames, class_targets
 
 CONTEXT_FREE = ("name", "colour")
 
 
 def start_grounding(
-    grounding: Grounding,
+    model: SequenceModel,
     *,
     frames: PreparedFrames,
     phrasings: InstructionSet,
     encoder: InstructionEncoder,
     config: GroundingStartConfig,
-    width: int,
     seed: int,
 ) -> float:
-    """Fit a grounding's weights on raw features; those on the transformer's states are left as they are.
+    """Fit a grounding's weights on frozen features; those on the transformer's states are left as they are.
 
     Args:
-        grounding: changed in place.
+        model: its grounding is changed in place.
         frames: to learn from.
         phrasings: that expressions are put into.
         encoder: the frozen instruction encoder.
         config: steps and sizes.
-        width: of the transformer, whose states are taken as zero.
         seed: decides frames and words.
 
     Returns:
         The mean loss of the last tenth of the steps.
+
+    Raises:
+        ConfigError: the model has no grounding.
     """
+    grounding, width = model.grounding, model.config.transformer.width
+    if grounding is None:
+        raise ConfigError("a grounding start needs a model with grounding; leave grounding_start out of the recipe")
     rng = random.Random(seed)
     device = grounding.bias.device
     pooled = _pooled_states(frames, phrasings, encoder, config, rng)
-    optimiser = torch.optim.AdamW(grounding.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    with torch.no_grad():
+        pooled = {text: model.pooled_whitening(states.to(device)).cpu() for text, states in pooled.items()}
+    fitted = [*grounding.key.parameters(), *grounding.query.parameters(), grounding.log_scale, grounding.bias]
+    if grounding.class_heat is not None:
+        fitted += grounding.class_heat.read.parameters()
+    optimiser = torch.optim.AdamW(fitted, lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
     began, losses = time.monotonic(), []
     usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in CONTEXT_FREE for e in said["expressions"])]
@@ -63,11 +74,18 @@ def start_grounding(
         summaries, targets = (part.to(device) for part in _draw(numbers, frames, pooled, config, grounding, rng))
         features = torch.from_numpy(np.array(frames.features[numbers])).float().to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            keys = grounding.keys(features.new_zeros(*features.shape[:2], width), features)
+            with torch.no_grad():
+                features = model.image_whitening(features)
+            image = grounding.read_image(features.new_zeros(*features.shape[:2], width), features)
             summary = torch.cat([summaries.new_zeros(len(summaries), 2 * width), summaries], -1)
-            loss = heat_loss(grounding, grounding.similarity(keys, summary)[:, 0], targets)
+            loss = heat_loss(grounding, grounding.similarity(image.keys, summary)[:, 0], targets)
+        if image.classes is not None:
+            known = class_targets(frames, numbers, side=grounding.grid * grounding.config.subcells).to(device)
+            summed = class_loss(grounding, image.classes, known, balance=config.class_balance)
+            loss = loss + config.classes * summed / max(1, int((known < image.classes.shape[-1]).sum()))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(fitted, 1.0)
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
@@ -133,6 +151,8 @@ def _draw(
         for expression in rng.choices(known, k=config.expressions):
             states = pooled[expression["text"]]
             summaries.append(states[rng.randrange(len(states))])
-            mask = np.isin(instances, expression["targets"])
+            meant = np.zeros(256, dtype=bool)
+            meant[expression["targets"]] = True
+            mask = meant[instances]
             targets.append(mask.reshape(side, factor, side, factor).mean((1, 3), dtype=np.float32))
     return torch.stack(summaries), torch.from_numpy(np.stack(targets))

@@ -85,7 +85,7 @@ def batch_losses(
             model.grounding, logits, batch.heat[batch.refers], places=counts["heat"], targets=counts["dice"]
         )
     if model.grounding is not None and image.grounding is not None and image.grounding.classes is not None:
-        summed = class_loss(model.grounding, image.grounding.classes, batch.classes)
+        summed = class_loss(model.grounding, image.grounding.classes, batch.classes, balance=config.class_balance)
         losses["classes"] = summed / max(counts["classes"], 1.0)
     return losses
 
@@ -197,17 +197,22 @@ def heat_loss(
     return 5 * cross_entropy + (dice * there).sum() / max(targets, 1.0)
 
 
-def class_loss(grounding: Grounding, logits: Tensor, target: Tensor) -> Tensor:
+def class_loss(grounding: Grounding, logits: Tensor, target: Tensor, *, balance: float) -> Tensor:
     """Cross-entropy of every subcell's class, summed.
 
     Args:
         grounding: knows how subcells lie.
         logits: I x P x S*S x C.
         target: I x GS x GS class ids; ids from C on are ignored.
+        balance: 0 counts every place alike, 1 every class of the batch; between them, a class of which there is little
+            counts more than its places and less than the others together. The places' mean weight is 1.
     """
     classes = logits.shape[-1]
-    wanted = grounding.tiles(target.where(target < classes, -100))  # I x P x S*S
-    return F.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=-100, reduction="sum")
+    wanted = grounding.tiles(target.where(target < classes, -100)).flatten()  # I*P*S*S
+    count = torch.bincount(wanted[wanted >= 0], minlength=classes).float()  # C
+    weight = count.clamp(min=1) ** -balance
+    weight = weight * count.sum() / (weight * count).sum().clamp(min=1e-9)
+    return F.cross_entropy(logits.flatten(0, 2), wanted, weight=weight, ignore_index=-100, reduction="sum")
 
 
 def images_of(image: ImagePrefix, rows: Tensor, *, instructions: int) -> ImagePrefix:

@@ -22,6 +22,7 @@ from instructseq_training.datasets.overlap import TRAIN
 from instructseq_training.datasets.shards import plan_file
 from instructseq_training.datasets.table import dataset
 from instructseq_training.datasets.training_data import open_training_data
+from instructseq_training.fit import require_training_fit
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import load_instruction_set
 from instructseq_training.material import SAMPLE_FRAMES
@@ -154,5 +155,4 @@ def require_label_sets(mixture: Mixture, config: ModelConfig) -> None:
             f"the mixture has maps of {', '.join(missing)}, but the model {config.name} knows "
             f"{', '.join(config.label_sets)}; add them to its label_sets, or leave these maps out of the mixture"
         )
-    if config.fit != "stretch":
-        raise ConfigError(f"the model's fit is {config.fit!r}, and training stretches pictures; set fit: stretch")
+    require_training_fit(config)

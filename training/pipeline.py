@@ -79,7 +79,7 @@ def run(recipe: Path, *, out: Path, assets: Path | None = None) -> Path:
     if not (vqvae / "report.json").is_file():
         train_vqvae(recipe.parent / config.vqvae, data=scenes, out=vqvae)
     training = recipe.parent / config.training
-    train.run(training, scenes=scenes, vqvae=vqvae, out=out / "run")
+    train.run(training, scenes=[scenes], vqvae=vqvae, out=out / "run")
     export.export(training, run=out / "run", vqvae=vqvae, out=out / "checkpoint", router_epochs=config.router_epochs)
     if config.calibration_frames:
         own, seed = out / "calibration", max(config.seeds.values()) + 1

@@ -14,6 +14,7 @@ from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vision import VisionEncoder, build_vision_encoder
 from instructseq_training.batches import Batcher
 from instructseq_training.config import TrainConfig
+from instructseq_training.fit import require_training_fit
 from instructseq_training.free_running import evaluate_frames
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.grounding_start import start_grounding
@@ -42,13 +43,15 @@ class RenderedMaterial:
 
     @classmethod
     def open(
-        cls, scenes: Path, prepared: Path, *, config: ModelConfig, settings: TrainConfig, device: torch.device
+        cls, scenes: Sequence[Path], prepared: Path, *, config: ModelConfig, settings: TrainConfig, device: torch.device
     ) -> RenderedMaterial:
         """Prepared frames, computed from the scenes where they are missing.
 
         Raises:
-            ConfigError: a split is not rendered, or what was prepared is damaged.
+            ConfigError: a split is not rendered, what was prepared is damaged, or the model is to see images otherwise
+                than they are prepared.
         """
+        require_training_fit(config)
         prepare_splits(scenes, prepared, config, device)
         return cls(load_prepared(prepared / "train"), load_prepared(prepared / "val"), settings)
 
@@ -73,12 +76,11 @@ class RenderedMaterial:
         if model.grounding is None or not self.settings.grounding_start.steps:
             return
         start_grounding(
-            model.grounding,
+            model,
             frames=self.train_frames,
             phrasings=load_instruction_set(self.settings.phrasings),
             encoder=encoders.instruction_encoder,
             config=self.settings.grounding_start,
-            width=model.config.transformer.width,
             seed=self.settings.seed,
         )
 
@@ -92,8 +94,18 @@ class RenderedMaterial:
         return sample_answers(trained.sequence, encoders, self.val_frames, self.held_out, count=SAMPLE_FRAMES)
 
 
-def prepare_splits(scenes: Path, out: Path, config: ModelConfig, device: torch.device) -> None:
-    """Compute image features of the splits that have none yet."""
+def prepare_splits(scenes: Sequence[Path], out: Path, config: ModelConfig, device: torch.device) -> None:
+    """Compute image features of the splits that have none yet.
+
+    Args:
+        scenes: folders of shards, whose frames follow one another; each split is in one of them at least.
+        out: a folder for each split is made here.
+        config: of the model, whose image encoder it is.
+        device: to compute on.
+
+    Raises:
+        ConfigError: a split is not rendered.
+    """
     missing = [split for split in ("val", "heldout", "train") if not (out / split / FRAMES).is_file()]
     if not missing:
         return
@@ -102,9 +114,10 @@ def prepare_splits(scenes: Path, out: Path, config: ModelConfig, device: torch.d
     )
     encoder = encoder.to(device, torch.bfloat16).eval().requires_grad_(False)
     for split in missing:
-        shards = sorted(scenes.glob(f"{split}-*.tar"))
+        shards = [shard for folder in scenes for shard in sorted(folder.glob(f"{split}-*.tar"))]
         if not shards:
             raise ConfigError(
-                f"{scenes} holds no {split}-*.tar; render them: instructseq scenes {scenes} --split {split}"
+                f"{', '.join(map(str, scenes))} holds no {split}-*.tar; render them: "
+                f"instructseq scenes {scenes[0]} --split {split}"
             )
         prepare(shards, out / split, encoder=encoder, map_side=config.vqvae.resolution)

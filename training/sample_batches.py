@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instructseq_model.geometry import resize_image, stretch
+from instructseq_model.geometry import fit_image
 from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
 from instructseq_model.vision import VisionEncoder
@@ -22,6 +22,7 @@ from instructseq_model.vocabulary import OutputKind
 from instructseq_training.batch import Batch, Outputs
 from instructseq_training.config import BatchConfig
 from instructseq_training.datasets.samples import TrainingSample
+from instructseq_training.fit import TRAINING_FIT
 from instructseq_training.frozen_encoders import FrozenEncoders
 
 NO_CLASS = 255
@@ -108,8 +109,7 @@ class SampleBatcher:
     def _sample(self, number: int) -> tuple[TrainingSample, Tensor]:
         """A sample and its picture, 3 x S x S uint8."""
         sample = self.data[number]
-        height, width = sample.image.shape[:2]
-        square = resize_image(sample.image, stretch((width, height), self.image_size))
+        _, square = fit_image(sample.image, fit=TRAINING_FIT, side=self.image_size)
         return sample, torch.from_numpy(np.ascontiguousarray(square.transpose(2, 0, 1)))
 
     def _batch(self, drawn: list[tuple[TrainingSample, Tensor]], config: BatchConfig, places: range) -> Batch:

@@ -10,14 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from instructseq_model.decoding import GREEDY, DecodingPrefix, beam_search, decoding_prefix, generate
+from instructseq_model.decoding import DecodingPrefix
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import decode_maps
 from instructseq_model.palette import NAMED_COLOURS, paint
-from instructseq_model.perceiver import KIND_OF_TASK
 from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_model.vocabulary import OutputKind
 from instructseq_training.examples import (
     Example,
     caption_example,
@@ -25,6 +22,7 @@ from instructseq_training.examples import (
     referring_example,
     semantic_example,
 )
+from instructseq_training.frame_answers import answer_boxes, answer_caption, answer_map, read_frame
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.prepared import PreparedFrames
@@ -62,14 +60,9 @@ def sample_answers(
     samples = []
     for number in range(min(count, len(frames))):
         examples = one_of_each(frames, number, phrasings, rng, max_targets=model.config.max_boxes)
-        encoded = parts.instruction_encoder.encode([example.instruction for example in examples])
-        cut = min(encoded.states.shape[1], model.config.max_instruction_tokens)
-        features = torch.from_numpy(np.array(frames.features[number : number + 1])).float()
-        image = model.encode_image(features.to(model.head.weight.device))
-        prefix = model.encode_instruction(image, encoded.states[:, :cut].float(), encoded.lengths.clamp(max=cut))
-        rows = decoding_prefix(model, image, prefix)
+        read = read_frame(model, parts, frames, number, [example.instruction for example in examples])
         for row, example in enumerate(examples):
-            right, given, text = answer(model, parts, rows.row(row), example, frames, number)
+            right, given, text = answer(model, parts, read.prefix.row(row), example, frames, number)
             picture = np.concatenate([right, given], 1)
             samples.append(Sample(name=f"{example.task.value}/{number}", picture=picture, text=text))
     return samples
@@ -103,23 +96,17 @@ def answer(
     """The right picture, the answered one, both S x S x 3 uint8, and the words that belong to them."""
     scene = paint(np.asarray(frames.classes[number]), label_set("household"))
     if example.task is Task.CAPTION:
-        first, size = model.config.vocabulary.text_range.start, parts.tokenizer.size
-        best = beam_search(model, prefix, size=3)[0]
-        said = parts.tokenizer.decode([token - first for token in best.tokens if token - first < size])
+        said = answer_caption(model, parts, prefix)
         return scene, np.zeros_like(scene), f"{example.instruction}\n\nright: {example.caption}\n\nanswered: {said}"
-    kind = KIND_OF_TASK[example.task]
-    made = generate(model, prefix, kind, sampling=GREEDY)
-    if kind is OutputKind.BOXES:
-        whole = model.config.vocabulary.tokens_to_boxes(made.tokens[0, : int(made.lengths[0])].tolist())
-        found = np.array(whole, float).reshape(-1, 4)
+    if example.task is Task.DETECTION:
         right = with_boxes(scene, np.array(example.boxes, float).reshape(-1, 4), colour=RIGHT)
-        return right, with_boxes(scene, found, colour=GIVEN), example.instruction
-    painted = decode_maps(parts.vqvae, made.tokens - model.config.vocabulary.visual_range.start)[0]
+        return right, with_boxes(scene, answer_boxes(model, prefix), colour=GIVEN), example.instruction
+    painted = answer_map(model, parts, prefix, example.task)
     if example.task is Task.SEMANTIC:
-        return scene, np.asarray(painted), example.instruction
+        return scene, painted, example.instruction
     mask = np.isin(frames.instances[number], example.targets)
     right = (mask[..., None] * np.array(NAMED_COLOURS[example.colour])).astype(np.uint8)
-    return right, np.asarray(painted), example.instruction
+    return right, painted, example.instruction
 
 
 def with_boxes(picture: NDArray[np.uint8], boxes: NDArray[np.floating], *, colour: str) -> NDArray[np.uint8]:

@@ -101,7 +101,7 @@ def is_whole(folder: Path) -> bool:
         json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
         with safe_open(folder / TENSORS, framework="pt") as held:  # type: ignore[no-untyped-call]
             return bool(held.keys())
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, RuntimeError, ValueError):  # RuntimeError: the file went away since the look
         return False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from instructseq_training.states import newest_state
 from instructseq_training.tokenizer import train_tokenizer
 from instructseq_training.trainer import STATE, Trainer
 from instructseq_training.warm_start import start_from, tokenizer_of_checkpoint
+from instructseq_training.whitening_fit import fit_whitening
 
 TOKENIZER = "tokenizer.json"
 
@@ -36,7 +37,7 @@ def run(
     *,
     vqvae: Path,
     out: Path,
-    scenes: Path | None = None,
+    scenes: Sequence[Path] = (),
     data: Path | None = None,
     start: Path | None = None,
 ) -> None:
@@ -50,7 +51,7 @@ def run(
         config: a file of config/training.
         vqvae: folder of a trained VQ-VAE of the model's shape.
         out: folder of everything the run writes: prepared frames, tokenizer, log, state. All processes must see it.
-        scenes: folder of scene shards, splits train, val and heldout.
+        scenes: folders of scene shards; splits train, val and heldout are in one of them at least.
         data: folder of the mixture's datasets, or of their shards.
         start: a checkpoint whose weights and tokenizer the run starts from; None starts from nothing.
 
@@ -75,10 +76,18 @@ def run(
         model = SequenceModel(model_config.sequence).to(processes.device)
         fresh = newest_state(out / STATE) is None
         processes.wait()  # nobody writes a state before all have looked
-        if fresh and processes.main and start is None:
-            material.fit_start(model, encoders)
-        elif fresh and processes.main and start is not None:
-            start_from(start, model, encoders.vqvae, vision=material.vision)
+        if fresh and processes.main:
+            if model.config.whitened:
+                fit_whitening(model, material.batches(encoders), settings.batch, vision=material.vision)
+            came_along = start is not None and start_from(
+                start,
+                model,
+                encoders.vqvae,
+                comparison=settings.grounding_start.comparison == "kept",
+                vision=material.vision,
+            )
+            if not came_along:
+                material.fit_start(model, encoders)
         trainer = build_trainer(model, settings, encoders, material, out, processes)
         if fresh:
             trainer.save()
@@ -99,7 +108,7 @@ def open_material(
     model_config: ModelConfig,
     processes: Processes,
     *,
-    scenes: Path | None,
+    scenes: Sequence[Path],
     data: Path | None,
     out: Path,
 ) -> Material:
@@ -116,7 +125,7 @@ def open_material(
         require_datasets(data, mixture)
         encoder = open_encoder(model_config, settings, processes.device)
         return MixtureMaterial(data, mixture, config=model_config, settings=settings, encoder=encoder)
-    if scenes is None:
+    if not scenes:
         raise ConfigError(
             f"{config} trains on rendered scenes; say where they are: --scenes DIR (made by instructseq scenes), or "
             "name a mixture of datasets in the recipe"
@@ -179,7 +188,9 @@ def main() -> None:
     """`torchrun --nproc-per-node N -m instructseq_training.train RECIPE --data ROOT --vqvae DIR --out DIR`."""
     parser = argparse.ArgumentParser(prog="instructseq_training.train", description=main.__doc__)
     parser.add_argument("config", type=Path, help="a recipe: config/training/*.yaml")
-    parser.add_argument("--scenes", type=Path, default=None, help="folder of scene shards, for recipes without mixture")
+    parser.add_argument(
+        "--scenes", type=Path, action="append", default=[], help="folder of scene shards; may be given again"
+    )
     parser.add_argument("--data", type=Path, default=None, help="folder of the datasets, for recipes with a mixture")
     parser.add_argument("--vqvae", type=Path, required=True, help="folder of a trained VQ-VAE")
     parser.add_argument("--out", type=Path, default=Path("out/run"), help="folder that all processes see")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import array
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,23 @@ class Camera:
         self._messages = [_message(frame) for frame in frames]
         self._publisher = node.create_publisher(Image, images, FRAMES_IN)
         node.create_subscription(Image, masks, self._keep, ANSWERS_OUT)
+        self._quality = ANSWERS_OUT
         self._masks, self._node = masks, node
         self._executor = rclpy.executors.SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
         self._sent: dict[int, float] = {}
         self._arrived: dict[int, float] = {}
         self._number = 0
+
+    @contextmanager
+    def listening(self, kind: type, topic: str) -> Iterator[list[Any]]:
+        """Hear another topic too, until the context is left: the list gets its messages while frames are sent."""
+        heard: list[Any] = []
+        subscription = self._node.create_subscription(kind, topic, heard.append, self._quality)
+        try:
+            yield heard
+        finally:
+            self._node.destroy_subscription(subscription)
 
     def wait_until_heard(self, check: Callable[[], None], *, patience: float) -> None:
         """Wait until somebody hears the frames and answers.

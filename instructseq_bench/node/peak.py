@@ -9,9 +9,6 @@ from instructseq_bench.node.timing import Timing
 MOST_MISSED = 0.05
 """A rate is kept up while no more than this share of the frames is missed."""
 
-LEAST_FRAMES = 20
-"""Of a trial, so that one of them is no more than `MOST_MISSED`."""
-
 SENT_SHARE = 0.9
 """A rate that the sender itself does not reach by this share was not tried."""
 

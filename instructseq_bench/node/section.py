@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,9 +13,9 @@ from PIL import Image
 
 from instructseq_bench.aims import judged
 from instructseq_bench.measuring import Budget, Series, interleave, timed
+from instructseq_bench.node.breakdown import where_latency_goes
 from instructseq_bench.node.camera import Camera
-from instructseq_bench.node.environment import prepare_environment
-from instructseq_bench.node.peak import LEAST_FRAMES, MOST_MISSED, peak_rate
+from instructseq_bench.node.peak import MOST_MISSED, peak_rate
 from instructseq_bench.node.processes import RosProcess, ros_process
 from instructseq_bench.node.timing import Timing, timing
 from instructseq_bench.rows import Row, measured_row
@@ -24,6 +24,7 @@ from instructseq_bench.statistics import gain, spread
 from instructseq_model.errors import InstructSeqError
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Task
+from instructseq_ros.local_environment import prepare_environment
 
 SIZE_WH = (640, 480)
 FRAMES = 8
@@ -50,6 +51,11 @@ class Stage:
     cameras: dict[str, Camera]
     perceiver: Perceiver
     instruction: str
+
+    def bare(self, number: int) -> Mapping[str, float]:
+        """Answer the frame of a round without a node: seconds by stage."""
+        frames = self.cameras["node"].frames
+        return self.perceiver(frames[number % len(frames)], self.instruction, stream=STREAM).timings
 
 
 def measure_node(setting: Setting) -> Iterator[Row]:
@@ -80,7 +86,7 @@ def measure_node(setting: Setting) -> Iterator[Row]:
             camera.wait_until_heard(processes[name].check, patience=START_SECONDS)
         stage = Stage(cameras=cameras, perceiver=perceiver, instruction=instruction)
         series = _round_trips(setting, stage)
-        yield from _latency_rows(setting, series)
+        yield from _latency_rows(setting, stage, series)
         yield from _rate_rows(setting, stage, series)
         yield from _peak_rows(setting, stage, series)
 
@@ -105,7 +111,6 @@ def _start(setting: Setting, instruction: str, stack: ExitStack) -> dict[str, Ro
 
 def _round_trips(setting: Setting, stage: Stage) -> Series:
     """One frame after the other: through the node, through the echo, and to the bare Perceiver."""
-    frames = stage.cameras["node"].frames
 
     def trip(name: str, number: int) -> float:
         seconds = stage.cameras[name].round_trip(patience=ANSWER_SECONDS)
@@ -115,12 +120,9 @@ def _round_trips(setting: Setting, stage: Stage) -> Series:
             raise InstructSeqError(f"the {name} answered no mask to two frames: see {setting.out}/{name}.log")
         return seconds
 
-    def bare(number: int) -> None:
-        stage.perceiver(frames[number % len(frames)], stage.instruction, stream=STREAM)
-
     candidates = {name: partial(trip, name) for name in stage.cameras}
     return interleave(
-        {**candidates, "bare": timed(bare, setting.device)}, _several(setting.budget(3)), warm_ups=WARM_UPS
+        {**candidates, "bare": timed(stage.bare, setting.device)}, _several(setting.budget(3)), warm_ups=WARM_UPS
     )
 
 
@@ -129,7 +131,7 @@ def _several(budget: Budget) -> Budget:
     return replace(budget, least=max(LEAST_ROUNDS, budget.least), most=max(LEAST_ROUNDS, budget.most))
 
 
-def _latency_rows(setting: Setting, series: Series) -> Iterator[Row]:
+def _latency_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
     alone = [bare + echo for bare, echo in zip(series["bare"], series["echo"], strict=True)]
     over = [1e3 * (whole - known) for whole, known in zip(series["node"], alone, strict=True)]
     parts = ", ".join(f"{name} {1e3 * spread(values).median:.1f} ms" for name, values in series.items())
@@ -140,12 +142,9 @@ def _latency_rows(setting: Setting, series: Series) -> Iterator[Row]:
         peer=[1e3 * value for value in alone],
         notes=f"one raw 640x480 frame at a time; peer: bare Perceiver plus echo node; {parts}",
     )
-    reason = (
-        "beside model and transport the node converts, reads parameters, builds messages and hands over between three "
-        "threads; Python's lock and the cores are shared with the executor's waiting"
-    )
     row = measured_row("node/overhead", "ms", over, notes="latency less bare Perceiver less echo node, by round")
-    yield judged(row, device=setting.device, why=lambda: reason)
+    why = partial(where_latency_goes, stage.cameras["node"], stage.bare, patience=ANSWER_SECONDS)
+    yield judged(row, device=setting.device, why=why)
 
 
 def _rate_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
@@ -153,11 +152,13 @@ def _rate_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
     for rate in setting.preset.rates:
         found = {name: _play(setting, camera, rate) for name, camera in stage.cameras.items()}
         own = found["node"]
-        ours = [] if np.isnan(own.mean) else [1e3 * own.mean]
         words = f"{_words(own)}; peer: bare Perceiver plus echo, one at a time; the echo node: {_words(found['echo'])}"
-        if ours:
-            name = f"node/mean latency at {rate:g} Hz"
-            yield measured_row(name, "ms", ours, peer=[1e3 * alone], notes=words)
+        if own.latencies:
+            row = measured_row(
+                f"node/latency at {rate:g} Hz", "ms", [1e3 * seconds for seconds in own.latencies], notes=words
+            )
+            assert row.ours is not None
+            yield replace(row, peer=1e3 * alone, ratio=gain(row.ours, 1e3 * alone, "ms"))
         yield measured_row(
             f"node/missed at {rate:g} Hz",
             "% missed",
@@ -171,7 +172,9 @@ def _peak_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
     for name, camera in stage.cameras.items():
         guess = 1 / spread(series[name]).median
         trials = setting.preset.peak_trials
-        peak, found = peak_rate(partial(_play, setting, camera, least=LEAST_FRAMES), guess=guess, trials=trials)
+        peak, found = peak_rate(
+            partial(_play, setting, camera, least=setting.preset.peak_frames), guess=guess, trials=trials
+        )
         bare = 1 / spread(series["bare"]).median
         words = f"highest of {trials} rates with at most {100 * MOST_MISSED:g} % missed"
         if found is not None:

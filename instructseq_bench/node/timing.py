@@ -26,15 +26,16 @@ class Timing:
     """Of one rate; seconds, NaN where no answer came.
 
     Attributes:
-        mean, median, p95, most: of the latency, from sending a frame to its answer.
+        latencies: of the frames answered, from sending each to its answer.
+        mean, p95, most: of these.
         jitter: mean change between consecutive intervals of answers.
         sent_rate: Hz at which frames were really sent; 0 for fewer than two.
         missed: share of the frames without an answer, in [0, 1].
         frames: how many were sent.
     """
 
+    latencies: tuple[float, ...]
     mean: float
-    median: float
     p95: float
     most: float
     jitter: float
@@ -52,8 +53,8 @@ def timing(played: Played) -> Timing:
     lasted = float(sendings[-1] - sendings[0]) if len(sendings) > 1 else 0.0
     nothing = float("nan")
     return Timing(
+        latencies=tuple(latencies.tolist()),
         mean=float(latencies.mean()) if found else nothing,
-        median=float(np.median(latencies)) if found else nothing,
         p95=float(np.percentile(latencies, 95)) if found else nothing,
         most=float(latencies.max()) if found else nothing,
         jitter=float(changes.mean()) if len(changes) else nothing,

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instructseq_cli.demo.bag import BagError, message_types, read_bag
+from instructseq_cli.demo.bag import read_bag
+from instructseq_replay.bags.errors import BagError
+from instructseq_replay.bags.types import message_types
 
 IMAGE_TOPIC = "/camera/image/compressed"
 INSTANCES_TOPIC = "/truth/instances/compressed"
@@ -95,7 +97,7 @@ def frames_of_bag(folder: Path) -> list[Frame]:
     types = message_types()
     pictures: dict[int, dict[str, Any]] = {}
     for record in read_bag(folder):
-        pictures.setdefault(record.stamp_ns, {})[record.topic] = types.deserialize_cdr(record.data, record.type_name)
+        pictures.setdefault(record.log_ns, {})[record.topic] = types.deserialize_cdr(record.data, record.type_name)
     whole = {stamp: parts for stamp, parts in sorted(pictures.items()) if {IMAGE_TOPIC, INSTANCES_TOPIC} <= set(parts)}
     if not whole:
         raise BagError(f"the bag at {folder} has no image with truth on {IMAGE_TOPIC} and {INSTANCES_TOPIC}")

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from instructseq_cli.demo.bag import BagWriter, Record
 from instructseq_cli.demo.frames import Frame
+from instructseq_replay.bags.damage import Message
+from instructseq_replay.bags.writing import BagWriter
 
 NODE_NAME = "instructseq"
 INSTRUCTION_TOPIC = "/instruction"
@@ -101,7 +102,7 @@ class RosSide:
         def keep(data: bytes) -> None:
             now = time.time_ns()
             self.tally.received[name] += 1
-            self._recorder.write(Record(topic=topic, type_name=type_name, stamp_ns=now, data=data))
+            self._recorder.write(Message(topic=topic, type_name=type_name, log_ns=now, data=data))
             if name == "perception":
                 message = deserialize_message(data, message_type)
                 self.tally.arrivals.append(Arrival(message=message, arrived_ns=now))
@@ -132,5 +133,5 @@ class RosSide:
         from rclpy.serialization import serialize_message
 
         data = serialize_message(message)
-        self._recorder.write(Record(topic=topic, type_name=type_name, stamp_ns=time.time_ns(), data=data))
+        self._recorder.write(Message(topic=topic, type_name=type_name, log_ns=time.time_ns(), data=data))
         publisher.publish(data)

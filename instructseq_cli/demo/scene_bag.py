@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from rosbags.typesys.store import Typestore
 
-from instructseq_cli.demo.bag import BagWriter, Record, message_types
 from instructseq_cli.demo.frames import CLASSES_TOPIC, IMAGE_TOPIC, INSTANCES_TOPIC, SCENE_TOPIC
+from instructseq_replay.bags.damage import Message
+from instructseq_replay.bags.types import message_types
+from instructseq_replay.bags.writing import BagWriter
 
 CAMERA_FRAME = "camera_optical_frame"
 START_NS = 1_700_000_000_000_000_000
@@ -62,21 +64,21 @@ def _compressed(pixels: NDArray[np.uint8], kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(types: Typestore, topic: str, stamp_ns: int, data: bytes, kind: str) -> Record:
+def _picture(types: Typestore, topic: str, stamp_ns: int, data: bytes, kind: str) -> Message:
     known = types.types
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     stamp = known["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
     header = known["std_msgs/msg/Header"](stamp=stamp, frame_id=CAMERA_FRAME)
     type_name = "sensor_msgs/msg/CompressedImage"
     message = known[type_name](header=header, format=kind, data=np.frombuffer(data, np.uint8))
-    return Record(
-        topic=topic, type_name=type_name, stamp_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
+    return Message(
+        topic=topic, type_name=type_name, log_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
     )
 
 
-def _text(types: Typestore, topic: str, stamp_ns: int, content: dict[str, Any]) -> Record:
+def _text(types: Typestore, topic: str, stamp_ns: int, content: dict[str, Any]) -> Message:
     type_name = "std_msgs/msg/String"
     message = types.types[type_name](data=json.dumps(content, separators=(",", ":")))
-    return Record(
-        topic=topic, type_name=type_name, stamp_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
+    return Message(
+        topic=topic, type_name=type_name, log_ns=stamp_ns, data=bytes(types.serialize_cdr(message, type_name))
     )

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instructseq_cli.demo.answers import Answer, perception_of, with_confidence
-from instructseq_cli.demo.bag import INTERFACE_PACKAGES, BagWriter, message_types
+from instructseq_cli.demo.answers import Answer, with_confidence
 from instructseq_cli.demo.frames import PHOTOGRAPH_RATE_HZ, Frame, frames_of_bag, photograph
-from instructseq_cli.demo.node_process import NodeError, NodeProcess
+from instructseq_cli.demo.node_process import demo_node
 from instructseq_cli.demo.plan import Act, Ask
 from instructseq_cli.demo.ros_side import RosSide, Tally
 from instructseq_cli.ros import require_ros
+from instructseq_replay.bags.types import INTERFACE_PACKAGES, message_types
+from instructseq_replay.bags.writing import BagWriter
+from instructseq_ros.distributions import stay_on_this_machine
+from instructseq_ros.node_process import NodeError, NodeProcess
+from instructseq_ros.received_answers import perception_of
 
 START_SECONDS = 300.0
 """The node may take this long to load its model on a slow machine."""
@@ -71,7 +75,7 @@ def run_session(
     begin = time.monotonic()
     _stay_alone()
     with (
-        NodeProcess(checkpoint=checkpoint, device=device, log=out / "node.log") as process,
+        demo_node(checkpoint=checkpoint, device=device, log=out / "node.log") as process,
         BagWriter(out / "answers", types=message_types(*INTERFACE_PACKAGES), compress=True) as recorder,
     ):
         rclpy.init()
@@ -96,7 +100,7 @@ def run_session(
 
 def _stay_alone() -> None:
     """Unless the user says otherwise, meet nobody: this machine only, and a domain of the demo's own."""
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    stay_on_this_machine(os.environ)
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 
 

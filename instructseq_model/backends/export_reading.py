@@ -51,7 +51,7 @@ def is_export(folder: Path) -> bool:
     """Whether a folder's manifest is that of an export."""
     try:
         return "export" in json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
@@ -77,14 +77,14 @@ def read_export(folder: Path) -> Export:
             raise ValueError("it names files outside the folder")
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no export: it has no {MANIFEST}; {ADVICE}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged ({error}); {ADVICE}") from error
     if found != FORMAT:
-        raise CheckpointError(f"{folder} has export format {found}, this program reads {FORMAT}; {ADVICE}")
+        raise CheckpointError(f"{folder} has export format {found!s:.40}, this program reads {FORMAT}; {ADVICE}")
     try:
         check_hashes(folder, {"sha256": hashes})
         config = load_model_config(folder / CONFIG)
-        return Export(
+        export = Export(
             folder=folder,
             config=config,
             backend=str(manifest["backend"]),
@@ -92,9 +92,12 @@ def read_export(folder: Path) -> Export:
             graphs=dict(manifest["graphs"]),
             hashes=hashes,
         )
+        if "decoder" in export.graphs and export.room is not None and export.room < 1:
+            raise ValueError(f"its decoder has room for {export.room} tokens")
+        return export
     except CheckpointError as error:
         raise CheckpointError(str(error).replace("fetch the checkpoint again", ADVICE)) from error
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+    except (ConfigError, KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} was written by another version ({error}); {ADVICE}") from error
 
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from instructseq_model.backends.export_reading import ADVICE, Export
 from instructseq_model.backends.exported_decoder import ExportedDecoder, ExportedPrefix, InstructionRead
 from instructseq_model.backends.sessions import Sessions
 from instructseq_model.calibration import load_calibration
-from instructseq_model.errors import CheckpointError, InstructionError
+from instructseq_model.code_meanings import CODE_MEANINGS, load_code_meanings
+from instructseq_model.errors import InstructionError
 from instructseq_model.instruction import InstructionStates, check_instruction
 from instructseq_model.instruction_tokens import FileTokens, byte_tokens, cut_tokens
 from instructseq_model.label_sets import LabelSet
+from instructseq_model.maps import MARKED, classes_key
 from instructseq_model.routing import Route, read_routes
 from instructseq_model.text import TextTokenizer
 
@@ -112,6 +112,7 @@ class ExportedModel:
         self.vqvae = ExportedPainter(sessions)
         self.calibration = load_calibration(export.folder / "calibration.json")
         self.sequence = ExportedDecoder(sessions, export.config.sequence, room=export.room)
+        self.decoder = self.sequence
         named = "tokenizer.json" in export.hashes
         self.tokenizer = TextTokenizer.load(export.folder / "tokenizer.json") if named else None
 
@@ -122,24 +123,21 @@ class ExportedModel:
 
     @cached_property
     def marked_codes(self) -> Tensor:
-        """Which visual codes paint a mark; see `maps.marked_codes`."""
-        return self._meanings["marked"]
+        """Which visual codes paint a mark; see `maps.PaintedCodes`."""
+        return self._meanings[MARKED]
 
     def code_classes(self, label_set: LabelSet) -> Tensor:
-        """Which class of a label set each visual code paints; see `maps.code_classes`."""
-        return self._meanings[f"classes.{label_set.name}"]
+        """Which class of a label set each visual code paints; see `maps.PaintedCodes`."""
+        return self._meanings[classes_key(label_set.name)]
 
     @cached_property
     def _meanings(self) -> dict[str, Tensor]:
-        file = self._export.folder / "code_meanings.safetensors"
-        try:
-            held = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{file} is damaged ({error}); {ADVICE}") from error
-        missing = {"marked", *(f"classes.{name}" for name in self.config.label_sets)} - set(held)
-        if missing:
-            raise CheckpointError(f"{file} lacks {', '.join(sorted(missing))}; {ADVICE}")
-        return held
+        return load_code_meanings(
+            self._export.folder / CODE_MEANINGS,
+            codes=self.config.vqvae.codes,
+            label_sets=self.config.label_sets,
+            advice=ADVICE,
+        )
 
     def read_image(self, pixels: Tensor) -> ExportedImages:
         """Encode images, one after the other: I x 3 x S x S in [0, 1]."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -15,8 +14,9 @@ from instructseq_model.checkpoint import load_checkpoint
 from instructseq_model.errors import ConfigError
 from instructseq_model.model import InstructSeq
 from instructseq_model.precision import set_precision
+from instructseq_model.runnable_model import RunnableModel
 
-Load = Callable[[Path, torch.device, int | None, str], InstructSeq]
+Load = Callable[[Path, torch.device, int | None, str], RunnableModel]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +39,34 @@ def _load_torch(folder: Path, device: torch.device, threads: int | None, precisi
     return model
 
 
-def _load_onnxruntime(folder: Path, device: torch.device, threads: int | None, precision: str) -> InstructSeq:
+def _load_torch_compiled(folder: Path, device: torch.device, threads: int | None, precision: str) -> RunnableModel:
+    from instructseq_model.decoding.compiled_steps import CompiledDecoder, check_compiler, compiled_pass
+
+    check_compiler(device)
+    model = _load_torch(folder, device, threads, precision)
+    model.decoder = CompiledDecoder(model.sequence, compiled_pass(device))
+    return model
+
+
+def _load_onnxruntime(folder: Path, device: torch.device, threads: int | None, precision: str) -> RunnableModel:
     from instructseq_model.backends.exported_model import ExportedModel
     from instructseq_model.backends.onnxruntime_sessions import OnnxRuntimeSessions
 
     export = read_export(folder)
-    # It has every part that the Perceiver asks for, under the same names.
-    return cast(InstructSeq, ExportedModel(export, OnnxRuntimeSessions(export, device=device, threads=threads)))
+    return ExportedModel(export, OnnxRuntimeSessions(export, device=device, threads=threads))
 
 
-def _load_tensorrt(folder: Path, device: torch.device, threads: int | None, precision: str) -> InstructSeq:
+def _load_tensorrt(folder: Path, device: torch.device, threads: int | None, precision: str) -> RunnableModel:
     from instructseq_model.backends.exported_model import ExportedModel
     from instructseq_model.backends.tensorrt_sessions import TensorRTSessions
 
     export = read_export(folder)
-    return cast(InstructSeq, ExportedModel(export, TensorRTSessions(export, device=device)))
+    return ExportedModel(export, TensorRTSessions(export, device=device))
 
 
 BACKENDS: dict[str, Backend] = {
     "torch": Backend(reads="checkpoint", load=_load_torch),
+    "torch-compiled": Backend(reads="checkpoint", load=_load_torch_compiled),
     "onnxruntime": Backend(reads="onnx", load=_load_onnxruntime),
     "tensorrt": Backend(reads="tensorrt", load=_load_tensorrt),
 }
@@ -70,7 +79,7 @@ def load_backend(
     device: str = "cpu",
     threads: int | None = None,
     precision: str = "auto",
-) -> InstructSeq:
+) -> RunnableModel:
     """Load a checkpoint or an export.
 
     Args:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from instructseq_model.decoding.generate import Progress
-from instructseq_model.decoding.prefix import DecodingPrefix
+from instructseq_model.decoding.prefix import Prefix
 from instructseq_model.decoding.steps import Decoder
 from instructseq_model.decoding.token_range import TokenRange, token_range
 from instructseq_model.decoding.torch_steps import decoder_of
+from instructseq_model.decoding.underway import Observe, Underway
 from instructseq_model.errors import ConfigError
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_model.vocabulary import END, OutputKind
+from instructseq_model.vocabulary import END, PAD, OutputKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Beam:
 
 def beam_search(
     model: SequenceModel | Decoder,
-    prefix: DecodingPrefix,
+    prefix: Prefix,
     *,
     size: int = 6,
     length_penalty: float = 1.0,
@@ -54,12 +58,13 @@ def beam_search(
 @torch.inference_mode()
 def beam_searches(
     model: SequenceModel | Decoder,
-    prefix: DecodingPrefix,
+    prefix: Prefix,
     *,
     size: int = 6,
     length_penalty: float = 1.0,
     kind: OutputKind = OutputKind.TEXT,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> list[list[Beam]]:
     """The best sequences found for each of R instructions, decoded together: R lists, best first.
 
@@ -70,6 +75,7 @@ def beam_searches(
         length_penalty: 0 compares whole probabilities, 1 the mean log probability a token.
         kind: text, or another kind that ends with END.
         progress: told after every step; an exception it raises ends the search.
+        observe: shown the best sequence of each instruction after every step but the last; nothing of it is decided.
 
     Raises:
         ConfigError: `size` is less than 1, or the kind has no END.
@@ -101,6 +107,8 @@ def beam_searches(
         under_way = [search for search, chosen in zip(under_way, parents, strict=True) if chosen is not None]
         if not under_way:
             break
+        if observe is not None:
+            observe(partial(_underway, searches))
         steps.select(torch.cat(rows))
         newest = torch.cat([search.held[:, -1:] for search in under_way])  # R'*K x 1
         logits = steps.forward(newest, torch.full((steps.rows,), step, device=device))[:, 0]
@@ -141,6 +149,14 @@ class _Search:
         self.held = torch.cat([self.held[parents[rows]], tokens[rows, None]], 1)
         return parents[rows]
 
+    def best(self) -> Beam:
+        """The sequence that would win if the search ended here."""
+        total = float(self.total[0])
+        score = total / self.held.shape[1] ** self.length_penalty
+        if self.finished and self.finished[0].score >= score:
+            return self.finished[0]
+        return Beam(tokens=tuple(self.held[0].tolist()), log_probability=total, score=score)
+
     def _finish(self, parent: int, log_probability: float) -> None:
         length = self.held.shape[1] + 1
         self.finished.append(
@@ -156,6 +172,19 @@ class _Search:
         if len(self.finished) < self.size:
             return False
         return float(open_totals.max()) / self.limit**self.length_penalty <= self.finished[-1].score
+
+
+def _underway(searches: Sequence[_Search]) -> Underway:
+    """The best sequence of each search; its tokens have the mean probability of all of them."""
+    best = [search.best() for search in searches]
+    longest = max(len(one.tokens) for one in best)
+    tokens = torch.full((len(best), longest), PAD)
+    probabilities = torch.ones(tokens.shape)
+    for row, one in enumerate(best):
+        length = len(one.tokens)
+        tokens[row, :length] = torch.tensor(one.tokens, dtype=torch.long)
+        probabilities[row, :length] = math.exp(one.log_probability / max(length, 1))
+    return Underway(tokens=tokens, probabilities=probabilities, decided=torch.zeros(len(best), dtype=torch.long))
 
 
 def _padded(rows: Tensor, size: int) -> Tensor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instructseq_model.decoding.generate import Draw
-from instructseq_model.decoding.prefix import DecodingPrefix
+from instructseq_model.decoding.prefix import Prefix
 from instructseq_model.decoding.steps import Decoder
 from instructseq_model.vocabulary import MASK, OutputKind
 
@@ -33,7 +33,7 @@ class Drawing(NamedTuple):
     """
 
     decoder: Decoder
-    prefix: DecodingPrefix
+    prefix: Prefix
     samples: int
     draw: Draw
     window: int

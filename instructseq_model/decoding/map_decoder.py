@@ -11,11 +11,12 @@ from torch import Tensor
 from instructseq_model.decoding.drafts import UNKNOWN, Drafter, PreviousDraft, StaleDraft
 from instructseq_model.decoding.generate import Generated, Meanings, Progress
 from instructseq_model.decoding.parallel import generate_maps
-from instructseq_model.decoding.prefix import DecodingPrefix
+from instructseq_model.decoding.prefix import Prefix
 from instructseq_model.decoding.sampling import Sampling
 from instructseq_model.decoding.steps import Decoder
 from instructseq_model.decoding.streams import Stream, StreamMemory
 from instructseq_model.decoding.torch_steps import decoder_of
+from instructseq_model.decoding.underway import Look, Observe
 from instructseq_model.decoding.windows import WindowChooser
 from instructseq_model.errors import ConfigError
 from instructseq_model.sequence_model import SequenceModel
@@ -42,7 +43,7 @@ class MapDecoder:
     def __call__(
         self,
         model: SequenceModel | Decoder,
-        prefix: DecodingPrefix,
+        prefix: Prefix,
         *,
         sampling: Sampling,
         samples: int,
@@ -50,6 +51,7 @@ class MapDecoder:
         streams: Sequence[Stream | None],
         meanings: Meanings | None = None,
         progress: Progress | None = None,
+        observe: Observe | None = None,
     ) -> Generated:
         """Draw `samples` maps for each of R instructions.
 
@@ -62,12 +64,14 @@ class MapDecoder:
             streams: R, the stream each instruction belongs to; None for single frames.
             meanings: of the codes; None where each means something else.
             progress: told after every pass; an exception it raises ends the decoding.
+            observe: shown the maps after every pass but the last.
         """
         decoder = decoder_of(model)
         recalled = [None if stream is None else self.streams.recall(stream) for stream in streams]
         drafter, kind = _drafter(decoder, recalled, samples)
         key = (str(prefix.begin.device), prefix.begin.dtype, len(streams) * samples, kind)
         window = self._window or self._chooser.choose(key)
+        watch = None if observe is None else _Timed(observe)
         began = time.perf_counter()
         made = generate_maps(
             decoder,
@@ -79,13 +83,28 @@ class MapDecoder:
             window=window,
             drafter=drafter,
             progress=progress,
+            observe=watch,
         )
-        self._chooser.record(key, window, time.perf_counter() - began)
+        watched = 0.0 if watch is None else watch.seconds
+        self._chooser.record(key, window, time.perf_counter() - began - watched)
         choices = made.tokens - decoder.config.vocabulary.visual_range.start
         for stream, own, last in zip(streams, choices.split(samples), recalled, strict=True):
             if stream is not None:
                 self.streams.keep(stream, own, forwards=made.forwards, drafted=last is not None)
         return made
+
+
+class _Timed:
+    """Observes, and keeps how long that took: it says nothing about windows."""
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+        self.seconds = 0.0
+
+    def __call__(self, look: Look) -> None:
+        began = time.perf_counter()
+        self._observe(look)
+        self.seconds += time.perf_counter() - began
 
 
 def _drafter(decoder: Decoder, recalled: Sequence[Tensor | None], samples: int) -> tuple[Drafter, str]:

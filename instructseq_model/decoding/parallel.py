@@ -12,27 +12,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from instructseq_model.decoding.drafts import Drafter, Drawing, StaleDraft
-from instructseq_model.decoding.generate import Draw, Generated, Meanings, Progress, sample_numbers
-from instructseq_model.decoding.prefix import DecodingPrefix
+from instructseq_model.decoding.drafts import UNKNOWN, Drafter, Drawing, StaleDraft
+from instructseq_model.decoding.generate import Draw, Generated, Meanings, Progress
+from instructseq_model.decoding.leaving import LEAVING_SHARE, staying_rows
+from instructseq_model.decoding.prefix import Prefix
 from instructseq_model.decoding.sampling import Sampling
 from instructseq_model.decoding.steps import Decoder, DecoderSteps
 from instructseq_model.decoding.token_range import TokenRange, token_range
 from instructseq_model.decoding.torch_steps import decoder_of
+from instructseq_model.decoding.underway import Observe, Underway
 from instructseq_model.errors import ConfigError
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_model.vocabulary import OutputKind
+from instructseq_model.vocabulary import PAD, OutputKind
 
 DEFAULT_WINDOW = 16
-
-LEAVING_SHARE = 0.75
-"""Finished maps leave when no more than this share of the rows stays: leaving copies the caches of those that stay."""
 
 
 @torch.inference_mode()
 def generate_maps(
     model: SequenceModel | Decoder,
-    prefix: DecodingPrefix,
+    prefix: Prefix,
     *,
     sampling: Sampling,
     samples: int = 1,
@@ -42,6 +41,7 @@ def generate_maps(
     window: int = DEFAULT_WINDOW,
     drafter: Drafter | None = None,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> Generated:
     """Draw `samples` maps for each of R instructions: the same as `generate` draws, tokens and probabilities.
 
@@ -59,6 +59,7 @@ def generate_maps(
         window: tokens a pass checks, at least 1; it decides speed alone.
         drafter: makes the guesses; None for `StaleDraft`. It decides speed alone.
         progress: told after every pass how many tokens the slowest map has; an exception it raises ends the decoding.
+        observe: shown the maps after every pass but the last.
 
     Raises:
         ConfigError: `samples` or `window` is less than 1.
@@ -70,7 +71,9 @@ def generate_maps(
     length = decoder.config.output_length(OutputKind.MAP)
     window = min(window, length - 1)
     drafter = drafter or StaleDraft()
-    draw = Draw(sampling=sampling, meanings=meanings, seed=seed, samples=sample_numbers(prefix, samples, first_sample))
+    draw = Draw.over(
+        prefix, sampling=sampling, meanings=meanings, seed=seed, samples=samples, first_sample=first_sample
+    )
     guesses, forwards = drafter.begin(Drawing(decoder, prefix, samples, draw, window))
     steps = decoder.begin(prefix, OutputKind.MAP, samples=samples, length=length - 1)
     maps = _Maps(steps, guesses, draw=draw, samples=samples, choices=choices)
@@ -80,6 +83,8 @@ def generate_maps(
         maps.leave()
         maps.advance(drafter, window)
         forwards += 1
+        if observe is not None and maps.done() < length:
+            observe(maps.underway)
     if progress is not None:
         progress(length, length)
     drawn, probabilities = maps.drawn()
@@ -118,6 +123,19 @@ class _Maps:
             every[self._map] = held
         return self._all
 
+    def underway(self) -> Underway:
+        """All maps as they stand."""
+        drawn, probabilities = self.drawn()
+        length = drawn.shape[1]
+        decided = torch.full((len(drawn),), length, device=drawn.device)  # maps that have left are finished
+        decided[self._map] = self._known
+        is_decided = torch.arange(length, device=drawn.device) < decided[:, None]  # B x T
+        return Underway(
+            tokens=torch.where(drawn == UNKNOWN, PAD, self._choices.tokens(drawn.clamp(min=0))),
+            probabilities=torch.where(is_decided, probabilities, 1.0),
+            decided=decided,
+        )
+
     def advance(self, drafter: Drafter, window: int) -> None:
         """One pass of the decoder over K tokens of each row."""
         length, known = self._guesses.shape[1], self._known[:, None]
@@ -139,7 +157,7 @@ class _Maps:
 
     def leave(self) -> None:
         """Let rows of finished maps go, as far as the rows that stay are equally many of each instruction."""
-        rows, share = _staying(self._known < self._guesses.shape[1], self._samples)
+        rows, share = staying_rows(self._known < self._guesses.shape[1], self._samples)
         if len(rows) > LEAVING_SHARE * len(self._map):
             return
         self.drawn()
@@ -148,20 +166,3 @@ class _Maps:
         self._draw = self._draw.rows(rows)
         self._map, self._known = self._map[rows], self._known[rows]
         self._guesses, self._probabilities = self._guesses[rows], self._probabilities[rows]
-
-
-def _staying(unfinished: Tensor, share: int) -> tuple[Tensor, int]:
-    """Rows to go on with: as many of each instruction as have to stay of any, filled up with finished ones.
-
-    Args:
-        unfinished: B, bool; some are.
-        share: consecutive rows of each instruction.
-
-    Returns:
-        Rows, and how many of each instruction they are.
-    """
-    grouped = unfinished.view(-1, share)  # R x N
-    most = int(grouped.sum(1).max())
-    first = torch.arange(0, len(unfinished), share, device=unfinished.device)[:, None]
-    rows = first + grouped.int().argsort(dim=1, descending=True, stable=True)[:, :most]
-    return rows[grouped.any(1)].flatten(), most

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from instructseq_model.grounding import Conditioning, stack_conditioning
-from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceModel
+from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
 from instructseq_model.vocabulary import END, OutputKind
+
+
+class Prefix(Protocol):
+    """R instructions on one image each, ready for output tokens: what all decoders' prefixes have in common."""
+
+    @property
+    def begin(self) -> Tensor:
+        """R x D, the state at BEGIN, from which the first token is drawn."""
+        ...
+
+
+class FirstStep(Protocol):
+    """What tells the first token's logits."""
+
+    @property
+    def config(self) -> SequenceConfig:
+        """Its vocabulary."""
+        ...
+
+    @property
+    def head(self) -> Callable[[Tensor], Tensor]:
+        """From states at BEGIN, R x D, to logits of the whole vocabulary, R x V."""
+        ...
 
 
 class DecodingPrefix(NamedTuple):
@@ -88,13 +111,13 @@ def _padded(held: Tensor, length: int) -> Tensor:
     return F.pad(held, (0, 0, 0, length - held.shape[2]))
 
 
-def kind_probabilities(model: SequenceModel, begin: Tensor) -> dict[OutputKind, Tensor]:
+def kind_probabilities(model: FirstStep, begin: Tensor) -> dict[OutputKind, Tensor]:
     """Probability mass of the three ranges at the first step, each R; they sum to 1."""
     probability = kind_log_masses(model, model.head(begin).float()).softmax(-1)  # R x 3
     return {kind: probability[:, index] for index, kind in enumerate(OutputKind)}
 
 
-def kind_log_masses(model: SequenceModel, logits: Tensor) -> Tensor:
+def kind_log_masses(model: FirstStep, logits: Tensor) -> Tensor:
     """Logarithms of the masses of the kinds' ranges, in `OutputKind`'s order and up to one constant a row: R x 3.
 
     END as a first token says "no box": it counts as boxes.

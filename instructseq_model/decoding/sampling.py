@@ -58,7 +58,7 @@ def restrict(logits: Tensor, sampling: Sampling) -> Tensor:
     return logits
 
 
-def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Tensor, Tensor]:
+def pick(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> Tensor:
     """Draw one token from each distribution.
 
     Args:
@@ -67,12 +67,20 @@ def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Te
         sampling: temperature and restriction.
 
     Returns:
-        Tokens, and their probabilities under the model itself: temperature 1, nothing cut; each of shape `...`.
+        Tokens, of shape `...`.
     """
-    logits = logits.float()
-    score = restrict(logits, sampling)
+    score = restrict(logits.float(), sampling)
     if noise is not None and sampling.temperature > 0:
         score = score / sampling.temperature + noise.to(logits.device)
-    token = score.argmax(-1)
-    probability = logits.softmax(-1).gather(-1, token[..., None])[..., 0]
+    return score.argmax(-1)
+
+
+def choose(logits: Tensor, noise: Tensor | None, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Draw one token from each distribution, arguments as for `pick`.
+
+    Returns:
+        Tokens, and their probabilities under the model itself: temperature 1, nothing cut; each of shape `...`.
+    """
+    token = pick(logits, noise, sampling)
+    probability = logits.float().softmax(-1).gather(-1, token[..., None])[..., 0]
     return token, probability

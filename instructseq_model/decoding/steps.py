@@ -10,11 +10,10 @@ that starts earlier. Tokens in a window may thus be guesses, and all but the rig
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.sequence_model import SequenceConfig
 from instructseq_model.vocabulary import OutputKind
 
@@ -67,11 +66,11 @@ class Decoder(Protocol):
         """Vocabulary, and how long outputs are."""
         ...
 
-    def begin(self, prefix: DecodingPrefix, kind: OutputKind, *, samples: int, length: int) -> DecoderSteps:
+    def begin(self, prefix: Any, kind: OutputKind, *, samples: int, length: int) -> DecoderSteps:
         """Make room for R * samples sequences.
 
         Args:
-            prefix: R instructions.
+            prefix: R instructions, a `prefix.Prefix` of the kind that this decoder reads.
             kind: what the outputs are.
             samples: N, sequences an instruction.
             length: most tokens that a row will be shown. The last token of an output is never shown, so one less than

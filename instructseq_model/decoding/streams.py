@@ -61,6 +61,10 @@ class StreamMemory:
     def __len__(self) -> int:
         return len(self._last)
 
+    def clear(self) -> None:
+        """Forget all streams."""
+        self._last.clear()
+
     def recall(self, stream: Stream) -> Tensor | None:
         """The choices of the frame before, N x T; None if there was none, it does not pay, or the scene has jumped."""
         last = self._last.get(stream.key)

@@ -8,7 +8,9 @@ from torch import Tensor
 from instructseq_model.decoding.prefix import DecodingPrefix
 from instructseq_model.decoding.steps import Decoder
 from instructseq_model.decoding.token_range import TokenRange, token_range
+from instructseq_model.grounding import Conditioning
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
+from instructseq_model.transformer import KeyValues, StaticCache
 from instructseq_model.vocabulary import END, OutputKind
 
 
@@ -46,18 +48,17 @@ class TorchSteps:
 
     def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """Logits of the steps after each token of the windows: B x K x C."""
-        steps = starts[:, None] + torch.arange(1, tokens.shape[1] + 1, device=tokens.device)  # B x K
-        conditioning, model = self._prefix.conditioning, self._model
-        x = model.embed_at(tokens, self._kind, steps, self._instruction, conditioning)
-        x = model.transformer.step(
-            x,
-            prefix=self._prefix.past,
-            prefix_mask=None if self._all_seen else self._prefix.mask,
+        return window_logits(
+            self._model,
+            self._choices,
+            tokens,
+            starts,
+            self._instruction,
+            past=self._prefix.past,
+            mask=None if self._all_seen else self._prefix.mask,
+            conditioning=self._prefix.conditioning,
             cache=self._cache,
-            starts=starts,
         )
-        x = model.grounded_at(x, self._kind, steps, self._instruction, conditioning)
-        return choice_logits(model, self._choices, x)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat or reorder rows."""
@@ -85,6 +86,41 @@ class TorchDecoder:
     def begin(self, prefix: DecodingPrefix, kind: OutputKind, *, samples: int, length: int) -> TorchSteps:
         """Make room for R * samples sequences."""
         return TorchSteps(self._model, prefix, kind, samples=samples, length=length)
+
+
+def window_logits(
+    model: SequenceModel,
+    choices: TokenRange,
+    tokens: Tensor,
+    starts: Tensor,
+    instruction: Tensor,
+    *,
+    past: list[KeyValues],
+    mask: Tensor | None,
+    conditioning: Conditioning | None,
+    cache: StaticCache,
+) -> Tensor:
+    """A pass of the decoder over a window of each of B rows; their keys and values go into the cache.
+
+    Args:
+        model: in evaluation mode.
+        choices: of what the outputs are.
+        tokens: B x K vocabulary ids.
+        starts: B, the step of each row's first token.
+        instruction: B, which of the R instructions each row belongs to: equally many consecutive rows of each.
+        past: each layer's keys and values of the prefix, R x H x P x d.
+        mask: R x P, bool; None where all is seen.
+        conditioning: of R rows; None without grounding.
+        cache: of B rows.
+
+    Returns:
+        B x K x C, float32.
+    """
+    steps = starts[:, None] + torch.arange(1, tokens.shape[1] + 1, device=tokens.device)  # B x K
+    x = model.embed_at(tokens, choices.kind, steps, instruction, conditioning)
+    x = model.transformer.step(x, prefix=past, prefix_mask=mask, cache=cache, starts=starts)
+    x = model.grounded_at(x, choices.kind, steps, instruction, conditioning)
+    return choice_logits(model, choices, x)
 
 
 def decoder_of(model: SequenceModel | Decoder) -> Decoder:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -54,13 +52,10 @@ class _InstructionStates(nn.Module):
 
     def __init__(self, encoder: InstructionEncoder) -> None:
         super().__init__()
-        self.model: Any = encoder.model
-        self.first = int(encoder.positions(1, torch.device("cpu"))[0, 0])
+        self.model = encoder.model
 
     def forward(self, ids: Tensor) -> Tensor:
-        positions = torch.arange(ids.shape[1], device=ids.device)[None] + self.first  # 1 x L
-        mask = torch.ones_like(ids)
-        states: Tensor = self.model(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state
+        states: Tensor = self.model(ids)
         return states.float()
 
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import save_file
 
+from instructseq_model.code_meanings import CODE_MEANINGS, save_code_meanings
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.export.decoder_graphs import decoder_graph, head_graph, painter_graph
 from instructseq_model.export.encoder_graphs import instruction_graph, router_graph, vision_graph
@@ -40,12 +40,11 @@ from instructseq_model.pretrained import file_sha256
 from instructseq_model.vocabulary import OutputKind
 
 FORMAT = 1
-MANIFEST, CONFIG, TOKENIZER, INSTRUCTION_TOKENIZER, MEANINGS, CALIBRATION = (
+MANIFEST, CONFIG, TOKENIZER, INSTRUCTION_TOKENIZER, CALIBRATION = (
     "manifest.json",
     "config.yaml",
     "tokenizer.json",
     "instruction_tokenizer.json",
-    "code_meanings.safetensors",
     "calibration.json",
 )
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -134,10 +133,9 @@ def write_export(
 
 def _write_beside(model: InstructSeq, folder: Path) -> list[Path]:
     """Everything that is no graph."""
-    files = [folder / CONFIG, folder / MEANINGS, folder / CALIBRATION]
+    files = [folder / CONFIG, folder / CODE_MEANINGS, folder / CALIBRATION]
     files[0].write_text(yaml.safe_dump(model.config.to_mapping(), sort_keys=False), encoding="utf-8")
-    classes = {f"classes.{name}": model.code_classes(label_set(name)) for name in model.config.label_sets}
-    save_file({"marked": model.marked_codes.contiguous(), **classes}, files[1])
+    save_code_meanings(model, model.config.label_sets, files[1])
     model.calibration.save(files[2])
     if model.tokenizer is not None:
         model.tokenizer.save(folder / TOKENIZER)

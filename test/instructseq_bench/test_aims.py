@@ -9,7 +9,7 @@ from instructseq_bench.rows import Row, measured_row
 
 
 def test_a_reached_aim_is_said_and_nobody_asks_why() -> None:
-    row = measured_row("startup/torch/ready", "s", [4.0], notes="a process")
+    row = measured_row("startup/torch/first map", "s", [4.0], notes="a process")
     found = judged(row, device="cpu", why=lambda: pytest.fail("asked"))
     assert found.notes == "a process; aim reached: ours at most 5"
 
@@ -30,7 +30,13 @@ def test_two_missed_aims_are_explained_once() -> None:
 @pytest.mark.parametrize(("device", "said"), [("cpu", "at most 4"), ("cuda:0", "at most 2")])
 def test_an_aim_holds_for_its_device(device: str, said: str) -> None:
     row = measured_row("paper/cost of N=10", "times", [1.5])
-    assert judged(row, device=device).notes.endswith(said)
+    assert f"aim reached: ours {said}" in judged(row, device=device).notes
+
+
+def test_what_only_a_gpu_can_show_is_said_where_there_is_none() -> None:
+    row = Row(name="paper/map N=10", ours=None, unit="ms")
+    assert judged(row, device="cpu").notes.startswith("aim on a GPU: ours at most 190; not measurable here")
+    assert judged(row, device="cuda:0") == row
 
 
 def test_rows_without_aims_and_without_numbers_stay_as_they_are() -> None:

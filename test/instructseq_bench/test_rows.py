@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from instructseq_bench.rows import Machine, Report, Row, measured_row, read_report, report_schema, write_report
+from instructseq_bench.rows import Machine, Report, Row, Spreads, measured_row, read_report, report_schema, write_report
 from instructseq_model.errors import ConfigError
 
 COLUMNS = {"name", "ours", "peer", "unit", "ratio", "limit", "share_of_limit", "exact", "spread", "notes"}
@@ -44,6 +44,12 @@ def test_without_peer_and_limit_there_is_no_ratio_and_no_share() -> None:
     assert (row.peer, row.ratio, row.limit, row.share_of_limit, row.spread.peer) == (None,) * 5
 
 
+def test_two_measurements_have_a_median_and_no_quartiles() -> None:
+    row = measured_row("a/b", "ms", [4.0, 6.0], peer=[8.0, 12.0])
+    assert (row.ours, row.peer, row.ratio) == (5.0, 10.0, 2.0)
+    assert row.spread == Spreads()
+
+
 def test_an_unknown_unit_is_refused() -> None:
     with pytest.raises(ConfigError, match="furlongs"):
         Row(name="a/b", ours=1.0, unit="furlongs")
@@ -51,7 +57,7 @@ def test_an_unknown_unit_is_refused() -> None:
 
 def test_a_report_comes_back_from_its_file(tmp_path: Path) -> None:
     written = report(
-        measured_row("a/b", "ms", [1.0, 2.0], peer=[3.0, 4.0], exact=True, notes="words"),
+        measured_row("a/b", "ms", [1.0, 2.0, 3.0], peer=[3.0, 4.0, 5.0], exact=True, notes="words"),
         Row(name="a/c", ours=None, unit="s", notes="not measured"),
     )
     write_report(written, tmp_path / "new" / "bench.json")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from instructseq_bench.aims import AIMS
 from instructseq_cli.bench import read_clip
 from instructseq_cli.main import app
 from instructseq_model.errors import InstructSeqError
@@ -62,4 +64,8 @@ def test_the_quick_preset_measures_all_sections_and_maps_are_exact(runner: CliRu
     rows = {row["name"]: row for row in json.loads(file.read_text())["rows"]}
     assert {name.partition("/")[0] for name in rows} == {"paper", "maps", "tasks", "startup", "node", "growth"}
     assert all(row["exact"] for name, row in rows.items() if name.startswith("maps/"))
+    for aim in AIMS:
+        told = [row["notes"] for name, row in rows.items() if fnmatchcase(name, aim.rows)]
+        assert told, aim
+        assert all("aim" in notes for notes in told), aim
     assert (tmp_path / "bench-ratios.png").is_file()

@@ -12,7 +12,7 @@ from instructseq_cli.main import app
 from instructseq_cli.node import ros_arguments
 from instructseq_model.errors import CheckpointError
 
-COMMANDS = ("perceive", "node", "say", "scenes", "train", "tables", "bench", "info")
+COMMANDS = ("perceive", "node", "say", "listen", "hearing", "sim", "scenes", "train", "tables", "bench", "info")
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from instructseq_model import checkpoint
-from instructseq_model.checkpoint import load_checkpoint, read_manifest, save_checkpoint
+from instructseq_model.checkpoint import add_code_meanings, load_checkpoint, read_manifest, save_checkpoint
 from instructseq_model.errors import CheckpointError
+from instructseq_model.label_sets import label_set
 from instructseq_model.model_config import ModelConfig
 from instructseq_model.pretrained import file_sha256
 from instructseq_model.routing import Router
@@ -102,6 +103,22 @@ def test_large_weights_are_split_and_smaller_ones_replace_them(folder: Path, mon
     assert [file.name for file in folder.glob("weights-*")] == ["weights-1-of-1.safetensors"]
 
 
+def test_what_codes_mean_is_found_once_and_then_loaded(folder: Path) -> None:
+    household = label_set("household")
+    painted = load_checkpoint(folder)
+    expected = (painted.marked_codes, painted.code_classes(household))
+    add_code_meanings(folder, device=torch.device("cpu"))
+    model = load_checkpoint(folder)
+    assert torch.equal(model.marked_codes, expected[0])
+    assert torch.equal(model.code_classes(household), expected[1])
+    assert "patches" not in model.painted_codes.__dict__
+    content = bytearray((folder / "code_meanings.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "code_meanings.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"code_meanings.*damaged or was changed"):
+        load_checkpoint(folder)
+
+
 def test_flipped_byte_is_found(folder: Path) -> None:
     content = bytearray(weights(folder).read_bytes())
     content[-7] ^= 1
@@ -134,6 +151,24 @@ def test_folder_without_manifest_is_no_checkpoint(tmp_path: Path) -> None:
 def test_manifest_that_names_files_outside_the_folder_is_refused(folder: Path, name: str) -> None:
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "sha256": {name: "0" * 64}}))
     with pytest.raises(CheckpointError, match="outside the folder"):
+        load_checkpoint(folder)
+
+
+def test_manifest_that_names_a_file_that_no_folder_can_hold_is_refused_in_few_words(folder: Path) -> None:
+    (folder / "manifest.json").write_text(json.dumps({"format": 1, "sha256": {"字" * 9000: "0" * 64}}))
+    with pytest.raises(CheckpointError, match="is missing") as refused:
+        load_checkpoint(folder)
+    assert len(str(refused.value)) < 500
+
+
+def test_transformer_of_no_width_is_refused(folder: Path) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["transformer"]["width"] = 0
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["config.yaml"] = file_sha256(folder / "config.yaml")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match="width >= 1"):
         load_checkpoint(folder)
 
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructseq_model.errors import ImageError
-from instructseq_model.geometry import PADDING_COLOUR, Placement, letterbox, map_to_source, resize_image, stretch
+from instructseq_model.geometry import (
+    FITS,
+    PADDING_COLOUR,
+    Placement,
+    fit_image,
+    letterbox,
+    map_to_source,
+    resize_image,
+    stretch,
+)
 from instructseq_model.vocabulary import Vocabulary
 
 Maker = Callable[[tuple[int, int], int], Placement]
@@ -76,6 +85,14 @@ def bars_removed(placement: Placement) -> np.ndarray:
     (x, y), (width, height) = placement.offset_xy, placement.content_wh
     inside[y : y + height, x : x + width] = True
     return inside
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_an_image_is_fitted_as_its_placement_says(fit: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    placement, square = fit_image(image, fit=fit, side=56)
+    assert placement == {"stretch": stretch, "letterbox": letterbox}[fit]((40, 30), 56)
+    assert np.array_equal(square, resize_image(image, placement))
 
 
 def test_letterbox_keeps_the_aspect_ratio_and_centres() -> None:

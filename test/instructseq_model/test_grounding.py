@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from instructseq_model.decoding import GREEDY, decoding_prefix, generate
 from instructseq_model.errors import ConfigError
@@ -29,6 +30,7 @@ REFINED = {"channels": 3, "refiner_layers": 1, "refiner_width": 32, "classes": 5
         {"refiner_layers": -1},
         {"refiner_width": 40},
         {"classes": -1},
+        {"hidden": -1},
     ],
 )
 def test_impossible_shapes_are_refused(settings: dict[str, int]) -> None:
@@ -45,10 +47,25 @@ def test_heat_map_lays_subcells_out_as_an_image() -> None:
 
 
 @torch.no_grad()
-def test_keys_are_unit_vectors() -> None:
-    keys = grounding().keys(torch.randn(2, 9, 8), torch.randn(2, 9, 6))
+@pytest.mark.parametrize("hidden", [0, 7])
+def test_keys_and_queries_are_compared_by_their_directions(hidden: int) -> None:
+    model = grounding(hidden=hidden)
+    states, features, instruction = torch.randn(2, 9, 8), torch.randn(2, 9, 6), torch.randn(4, 21)
+    keys = model.keys(states, features)
     assert keys.shape == (2, 9, 4, 4)
-    torch.testing.assert_close(keys.norm(dim=-1), torch.ones(2, 9, 4))
+    query = model.query(instruction)
+    expected = F.cosine_similarity(keys.repeat_interleave(2, 0), query[:, None, None], dim=-1)
+    got = (model.similarity(keys, instruction)[:, 0] - model.bias) / model.log_scale.exp()
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hidden", [0, 7])
+def test_the_transformers_states_count_for_nothing_at_first(hidden: int) -> None:
+    model, features = grounding(hidden=hidden), torch.randn(1, 9, 6)
+    one, other = (model.keys(torch.randn(1, 9, 8), features) for _ in range(2))
+    torch.testing.assert_close(one, other)
+    assert not torch.allclose(one, model.keys(torch.randn(1, 9, 8), torch.randn(1, 9, 6)))
 
 
 @torch.no_grad()

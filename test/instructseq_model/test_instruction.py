@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 import transformers
@@ -16,7 +17,7 @@ from instructseq_model.instruction import (
     build_instruction_encoder,
     check_instruction,
 )
-from instructseq_model.pretrained import PretrainedSource, pretrained_source
+from instructseq_model.pretrained import PretrainedSource, model_directory, pretrained_source
 
 TEXTS = ["segment the red mug left of the laptop", "a cup", "mark the bowl in green"]
 
@@ -134,9 +135,21 @@ def test_minilm_of_the_package_gives_the_states_of_transformers() -> None:
         encoder = build_instruction_encoder("minilm", pretrained=source)
     except CheckpointError as error:
         pytest.skip(str(error))
-    folder = Path(encoder.model.config._name_or_path)
+    folder = model_directory(source)
+    assert isinstance(folder, Path)
     assert (encoder.width, encoder.max_tokens) == (384, 128)
     check_against_reference(encoder, reference(folder, "BertModel", TEXTS))
+
+
+def test_tokens_of_minilm_are_those_of_transformers() -> None:
+    source = pretrained_source("minilm", offline=True)
+    try:
+        encoder = build_instruction_encoder("minilm", pretrained=source)
+    except CheckpointError as error:
+        pytest.skip(str(error))
+    theirs = transformers.AutoTokenizer.from_pretrained(str(model_directory(source)))
+    texts = [*TEXTS, "Où est la TASSE (à café)?", "杯子 mug\u200b, don't!", "\x00\tx" * 40, "😀 [MASK] naïve"]
+    assert encoder.tokenize(texts) == [theirs(text)["input_ids"] for text in texts]
 
 
 def test_too_many_tokens_are_cut_with_a_warning_and_keep_the_closing_one(roberta: Path) -> None:
@@ -226,8 +239,44 @@ def test_damaged_weights_are_refused(roberta: Path, tmp_path: Path) -> None:
     for file in roberta.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"\x00" * 64)
-    with pytest.raises(CheckpointError, match="fetch them again"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors is damaged.*fetch it again"):
         build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_missing_and_damaged_files_beside_the_weights_are_refused(roberta: Path, tmp_path: Path, name: str) -> None:
+    for file in roberta.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_text("no JSON")
+    with pytest.raises(CheckpointError, match=rf"{name}.*damaged.*fetch it again"):
+        build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=tmp_path))
+    (tmp_path / name).unlink()
+    with pytest.raises(CheckpointError, match=rf"has no {name}.*fetch them again"):
+        build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=tmp_path))
+
+
+def test_roberta_is_found_within_a_model_with_a_head(roberta: Path, tmp_path: Path) -> None:
+    whole = transformers.RobertaForMaskedLM(transformers.RobertaConfig.from_pretrained(roberta))
+    whole.roberta.load_state_dict(transformers.RobertaModel.from_pretrained(roberta).state_dict(), strict=False)
+    folder = saved_model(tmp_path, whole, ("<s>", "<pad>", "</s>"))
+    encoder = build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=folder))
+    check_against_reference(encoder, reference(roberta, "RobertaModel", TEXTS))
+
+
+def test_weights_that_do_not_fit_their_configuration_are_refused(roberta: Path, tmp_path: Path) -> None:
+    for file in roberta.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = transformers.RobertaConfig.from_pretrained(roberta, intermediate_size=48)
+    config.save_pretrained(tmp_path)
+    with pytest.raises(
+        CheckpointError, match=r"blocks.0.expand.weight .* is \(64, 32\), its config.json says \(48, 32\)"
+    ):
+        build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=tmp_path))
+
+
+def test_a_model_of_another_kind_is_refused(clip: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"'clip_text_model'.*needs 'bert' or 'roberta'"):
+        build_instruction_encoder("roberta_base", pretrained=PretrainedSource(path=clip))
 
 
 def test_weights_of_another_model_are_refused(clip: Path, roberta: Path, tmp_path: Path) -> None:
@@ -251,6 +300,6 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
     def offline(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", offline)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     with pytest.raises(CheckpointError, match=r"FacebookAI/roberta-large could not be fetched.*give the path"):
         build_instruction_encoder("roberta_large", pretrained=pretrained_source("roberta_large"))

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from instructseq_model.label_sets import label_set
-from instructseq_model.maps import class_maps, code_classes, decode_maps, encode_maps, marked_codes, referring_masks
+from instructseq_model.maps import PaintedCodes, class_maps, decode_maps, encode_maps, referring_masks
 from instructseq_model.palette import NAMED_COLOURS, paint
 from instructseq_model.vqvae import VQVAE, VQVAEConfig
 
@@ -31,6 +31,14 @@ def test_marks_survive_noise_and_dark_noise_is_no_mark() -> None:
     assert referring_masks(colours)[0, 0].tolist() == [False, True, False]
 
 
+def test_marks_are_nearer_to_a_named_colour_than_to_black_in_whole_numbers() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (2, 50, 60, 3), np.uint8)
+    named = np.array(list(NAMED_COLOURS.values()))  # C x 3
+    distances = ((colours[..., None, :].astype(int) - named) ** 2).sum(-1)  # B x H x W x C
+    expected = (distances < (colours.astype(int) ** 2).sum(-1)[..., None]).any(-1)
+    assert np.array_equal(referring_masks(colours), expected)
+
+
 def test_painted_classes_are_read_back() -> None:
     household = label_set("household")
     ids = np.arange(household.unlabelled + 1)[None]
@@ -45,7 +53,18 @@ def test_a_code_is_marked_if_what_it_paints_alone_is() -> None:
     for code in range(8):
         middle = decode_maps(vqvae, torch.full((1, 9), code))[:, 8:16, 8:16]
         expected.append(bool(referring_masks(middle).mean() > 0.5))
-    assert marked_codes(vqvae).tolist() == expected
+    assert PaintedCodes(vqvae).marked_codes.tolist() == expected
+
+
+def test_equal_codes_paint_alike_each_in_its_own_place() -> None:
+    torch.manual_seed(0)
+    vqvae = VQVAE(VQVAEConfig(resolution=32, channels=4, multipliers=(1, 2), blocks=1, codes=8, patch=4)).eval()
+    with torch.no_grad():
+        vqvae.codebook[torch.tensor([1, 6])] = vqvae.codebook[[3, 3]]
+    patches = PaintedCodes(vqvae).patches
+    for code in range(8):
+        expected = decode_maps(vqvae, torch.full((1, 9), code))[0, 8:16, 8:16].astype(int)
+        assert np.abs(patches[code] - expected).max() <= 1  # rounding of a batch of another size
 
 
 def test_a_codes_class_is_the_one_it_paints_most_of() -> None:
@@ -57,4 +76,4 @@ def test_a_codes_class_is_the_one_it_paints_most_of() -> None:
         middle = decode_maps(vqvae, torch.full((1, 9), code))[:, 8:16, 8:16]
         ids, counts = np.unique(class_maps(middle, household), return_counts=True)
         expected.append(int(ids[counts.argmax()]))
-    assert code_classes(vqvae, household).tolist() == expected
+    assert PaintedCodes(vqvae).code_classes(household).tolist() == expected

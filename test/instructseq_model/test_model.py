@@ -11,8 +11,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from instructseq_model.decoding import Sampling, decoding_prefix, generate, kind_probabilities
+from instructseq_model.errors import ConfigError
 from instructseq_model.maps import decode_maps
-from instructseq_model.model import InstructSeq, build_random
+from instructseq_model.model import InstructSeq, build_random, in_pytorch
 from instructseq_model.model_config import load_model_config
 from instructseq_model.vocabulary import OutputKind
 
@@ -97,3 +98,10 @@ def test_long_instruction_is_cut_with_a_warning_and_padding_does_not_matter() ->
             model.sequence, image, model.read_instruction(image, model.instruction.encode(["find it"]))
         )
     torch.testing.assert_close(both.begin[1:], alone.begin, atol=1e-4, rtol=1e-4)
+
+
+def test_an_export_is_refused_where_the_parts_themselves_are_needed() -> None:
+    model = build("household")
+    assert in_pytorch(model, purpose="measuring") is model
+    with pytest.raises(ConfigError, match="measuring needs a checkpoint, not an export"):
+        in_pytorch(object(), purpose="measuring")

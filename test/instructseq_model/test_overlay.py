@@ -12,6 +12,7 @@ from instructseq_model.overlay import (
     heat_colours,
     heat_map,
     legend_rows,
+    status_line,
 )
 from instructseq_model.palette import LabelSet
 from instructseq_model.perception import Box, Perception, Task
@@ -131,3 +132,21 @@ def test_confidence_is_laid_over_the_grey_image(image):
     assert drawn[10, 150].tolist() == [int(0.35 * 100 + 0.65 * channel) for channel in (253, 231, 37)]
     with pytest.raises(ImageError):
         draw_confidence(image, values[:-1])
+
+
+def test_the_status_says_how_sure_and_how_long():
+    box = Box(x1=1.0, y1=1.0, x2=9.0, y2=9.0, score=0.824)
+    assert status_line(perception(boxes=(box,), score=0.1), 0.412) == "82% sure, 0.41 s"
+    classes = np.full((HEIGHT, WIDTH), 0.5, np.float32)
+    assert status_line(perception(confidence=classes, score=0.1), 2) == "50% sure, 2.00 s"
+    assert status_line(perception(caption="a mug", score=0.25), 1) == "25% sure, 1.00 s"
+
+
+def test_the_status_is_drawn_under_the_instruction_only_if_asked_for(image):
+    plain = perception(instruction="mark it")
+    without, with_status = draw_perception(image, plain), draw_perception(image, plain, seconds=0.5)
+    rows = np.flatnonzero((without != with_status).any(axis=(1, 2)))
+    assert len(rows)
+    assert rows.max() < HEIGHT // 2
+    silent = draw_perception(image, plain, instruction=False, seconds=0.5)
+    assert (silent != image).any()

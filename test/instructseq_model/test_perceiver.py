@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,18 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from instructseq_model.errors import CheckpointError, ConfigError, ImageError, InstructionError
+from instructseq_model.errors import (
+    CheckpointError,
+    ConfigError,
+    DeviceLostError,
+    ImageError,
+    InstructionError,
+    StoppedError,
+)
 from instructseq_model.label_sets import label_set
-from instructseq_model.model import build_random
+from instructseq_model.model import InstructSeq, build_random
 from instructseq_model.model_config import ModelConfig, load_model_config
+from instructseq_model.partial import DECIDED, Partial
 from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
 from instructseq_model.perception import Perception, Task
 from instructseq_model.question import Question
@@ -320,3 +329,109 @@ def test_progress_is_told_and_may_stop_the_work_without_harm(perceiver: Perceive
     shares = [share for stage, share in told if stage == "decode"]
     assert shares == sorted(shares)
     assert 0 < shares[0] <= shares[-1] <= 1
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_work_is_stopped_between_any_two_passes_and_goes_well_afterwards(perceiver: Perceiver, task: Task) -> None:
+    arguments: dict[str, Any] = {"task": task, "label_set": "household"}
+    expected = perceiver(picture(), "mug", **arguments)
+    asked = 0
+
+    def count() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    same(Perceiver(perceiver.model)(picture(), "mug", should_stop=count, **arguments), expected)
+    assert asked > 2
+    for last in (1, 2, asked):
+        left = iter([*[False] * (last - 1), True])
+        with pytest.raises(StoppedError, match="ask again"):
+            Perceiver(perceiver.model)(picture(), "mug", should_stop=lambda left=left: next(left), **arguments)
+    same(perceiver(picture(), "mug", **arguments), expected)
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_answers_under_way_lead_to_the_answer(perceiver: Perceiver, samples: int) -> None:
+    # One pixel a cell of the map, so that confidence is that of the token.
+    questions = [
+        Question(image=picture(4, 4), instruction=words, task=task, label_set="household", samples=samples)
+        for words, task in [
+            ("the mug", Task.SEGMENTATION),
+            ("the bowl", Task.SEGMENTATION),
+            ("all", Task.SEMANTIC),
+            ("describe it", Task.CAPTION),
+            ("find it", Task.DETECTION),
+        ]
+    ]
+    expected = Perceiver(perceiver.model).batch(questions)
+    seen: dict[int, list[Partial]] = {}
+
+    def watch(read: Any) -> None:
+        for number, partial in read().items():
+            seen.setdefault(number, []).append(partial)
+
+    found = Perceiver(perceiver.model, window=3).batch(questions, watch=watch)
+    for answer, other in zip(found, expected, strict=True):
+        same(answer, other)
+    assert {0, 1, 2, 3} <= set(seen)
+    for number in (0, 1, 2):
+        check(seen[number][0].perception, found[number].task, 4, 4)
+        decided = [np.count_nonzero(partial.decided == DECIDED) for partial in seen[number]]
+        assert decided == sorted(decided)
+        assert 0 < decided[0] < decided[-1] <= 16
+        last = seen[number][-1]
+        assert last.perception.confidence is not None
+        assert not last.perception.confidence[last.decided != DECIDED].any()
+        if samples == 1:
+            is_final = last.decided == DECIDED
+            np.testing.assert_allclose(
+                last.perception.confidence[is_final], found[number].confidence[is_final], atol=1e-5
+            )
+    assert all(partial.perception.caption for partial in seen[3])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("samples", "window"), [(1, 64), (4, 16)])
+def test_while_tokens_are_drawn_it_can_be_stopped_every_fifty_milliseconds(
+    shipped_model: InstructSeq, samples: int, window: int
+) -> None:
+    """In the processor time of this thread, so that a busy machine does not matter; all answers under way are read."""
+    perceiver = Perceiver(shipped_model, window=window)
+    asked: list[float] = []
+
+    def ask(*_: object) -> bool:
+        asked.append(time.thread_time())
+        return False
+
+    def watch(read: Any) -> None:
+        ask()
+        read()
+        ask()
+
+    question = Question(image=picture(640, 480), instruction="mark the mug", task="segmentation", samples=samples)
+    perceiver.batch([question])
+    asked.clear()
+    perceiver.batch([question], progress=lambda stage, share: None, should_stop=ask, watch=watch)
+    assert len(asked) > 10
+    assert np.diff(asked).max() < 0.05
+
+
+def test_a_device_that_is_lost_inside_the_model_is_told_from_other_failures(
+    perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pixels: torch.Tensor) -> Any:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(perceiver.model, "read_image", fail)
+        with pytest.raises(DeviceLostError, match="the device cpu was lost"):
+            perceiver(picture(), "mug")
+    assert perceiver(picture(), "mug", task="caption").caption is not None
+
+
+def test_forgetting_changes_no_answer(perceiver: Perceiver) -> None:
+    expected = perceiver(picture(), "mark the mug", task=Task.SEGMENTATION, stream="front")
+    perceiver.forget()
+    assert (len(perceiver._frames), len(perceiver._instructions), len(perceiver.maps.streams)) == (0, 0, 0)
+    same(perceiver(picture(), "mark the mug", task=Task.SEGMENTATION, stream="front"), expected)

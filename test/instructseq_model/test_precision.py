@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from instructseq_model.errors import ConfigError
 from instructseq_model.model import InstructSeq, build_random
@@ -39,10 +40,10 @@ def states(model: InstructSeq) -> torch.Tensor:
         return model.read_image(pixels).states.float()
 
 
-@pytest.mark.parametrize(("name", "error"), [("auto", 0.05), ("float32", 1e-6), ("bfloat16", 0.05), ("int8", 0.05)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("auto", 0.05), ("float32", 1e-6), ("bfloat16", 0.05), ("int8", 0.05), ("int4", 0.2)]
+)
 def test_states_are_those_of_float32_to_the_precisions_rounding(name: str, error: float) -> None:
-    if name == "int8":
-        pytest.importorskip("torchao", reason="torchao is an extra: pip install 'instructseq[quantization]'")
     model = tiny_model()
     expected = states(model)
     set_precision(model, name, CPU)
@@ -67,11 +68,22 @@ def test_a_precision_that_is_not_to_be_had_is_refused_with_what_to_do() -> None:
     model = tiny_model()
     with pytest.raises(ConfigError, match=", ".join(PRECISIONS)):
         set_precision(model, "fp8", CPU)
-    with pytest.raises(ConfigError, match=r"CUDA device.*use 'bfloat16'"):
-        set_precision(model, "int4", CPU)
 
 
-def test_missing_torchao_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["int8", "int4"])
+def test_missing_torchao_is_named_where_it_is_needed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchao", None)
-    with pytest.raises(ConfigError, match="pip install"):
-        set_precision(tiny_model(), "int8", CPU)
+    with pytest.raises(ConfigError, match=r"on a GPU: pip install.*use 'bfloat16'"):
+        set_precision(tiny_model(), name, torch.device("cuda"))
+
+
+@pytest.mark.parametrize(("name", "bits"), [("int8", 8), ("int4", 4)])
+def test_weight_formats_hold_the_matrices_alone_in_so_many_bits(name: str, bits: int) -> None:
+    model = tiny_model()
+    layers = [module for module in model.sequence.transformer.modules() if isinstance(module, nn.Linear)]
+    matrices = sum(layer.weight.numel() for layer in layers)
+    set_precision(model, name, CPU)
+    held = model.sequence.transformer.state_dict()
+    packed = [tensor for tensor in held.values() if not tensor.dtype.is_floating_point]
+    assert sum(tensor.nbytes for tensor in packed) == matrices * bits // 8
+    assert model.sequence.head.weight.dtype.is_floating_point

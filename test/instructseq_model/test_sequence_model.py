@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from instructseq_bench.gpt2_peer import copy_layers
 from instructseq_model.errors import ConfigError
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
@@ -119,7 +120,7 @@ def test_causal_form_gives_the_logits_of_hugging_faces_gpt2(make_scene: Callable
         )
     ).eval()
     gpt.wpe.weight.zero_()  # positions are part of the embeddings here
-    copy_weights(model, gpt)
+    copy_layers(model, gpt)
     tokens = shifted(outputs(model, kind, 1))
     of_image = model.image_projection(scene.features) + model.image_positions + model.segments[0]
     of_text = model.instruction_projection(scene.states[:1]) + model.instruction_positions[:5] + model.segments[1]
@@ -130,23 +131,6 @@ def test_causal_form_gives_the_logits_of_hugging_faces_gpt2(make_scene: Callable
     expected = hidden[:, 14:] @ model.head.weight.T + model.head.bias
     assert expected.abs().max() > 1
     torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
-
-
-def copy_weights(model: SequenceModel, gpt: Any) -> None:
-    """GPT-2 keeps the weights of its linear layers transposed."""
-    gpt.ln_f.load_state_dict(model.transformer.norm.state_dict())
-    for block, target in zip(model.transformer.blocks, gpt.h, strict=True):
-        target.ln_1.load_state_dict(block.norm_attention.state_dict())
-        target.ln_2.load_state_dict(block.norm_mlp.state_dict())
-        pairs = [
-            (block.attention.query_key_value, target.attn.c_attn),
-            (block.attention.output, target.attn.c_proj),
-            (block.expand, target.mlp.c_fc),
-            (block.contract, target.mlp.c_proj),
-        ]
-        for linear, convolution in pairs:
-            convolution.weight.copy_(linear.weight.T)
-            convolution.bias.copy_(linear.bias)
 
 
 @torch.no_grad()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,8 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import LayerNorm
+from timm.layers.pos_embed import resample_abs_pos_embed, resample_abs_pos_embed_nhwc
 from timm.models.vision_transformer import VisionTransformer
 from timm.models.vision_transformer_sam import VisionTransformerSAM
 from torch.nn import functional as F
@@ -13,13 +16,24 @@ from torch.nn import functional as F
 from instructseq_model.errors import CheckpointError, ConfigError, ImageError
 from instructseq_model.pretrained import PretrainedSource, pretrained_source, weights_file
 from instructseq_model.vision import VISION_SPECS, VisionEncoder, build_vision_encoder
+from instructseq_model.vision_transformer import VisionTransformerConfig, resampled_grid, resampled_positions
 
 SIDE = 64  # 4 x 4 patches of 16
 
 
-def tiny_network(name: str, *, img_size: int, **_: Any) -> Any:
-    """A small network of the same family as the named one, with the same key names."""
-    if name.startswith("samvit"):
+TINY = {
+    "mae_large": VisionTransformerConfig(patch=16, width=32, depth=8, heads=2),
+    "mae_base": VisionTransformerConfig(patch=16, width=32, depth=8, heads=2),
+    "clip_base": VisionTransformerConfig(
+        patch=16, width=32, depth=8, heads=2, epsilon=1e-5, activation="quick_gelu", pre_norm=True
+    ),
+    "dinov2_small": VisionTransformerConfig(patch=14, width=32, depth=8, heads=2, layer_scale=True),
+}
+
+
+def timm_network(name: str, *, img_size: int) -> Any:
+    """A small network of timm of the same family as the named one."""
+    if name == "sam_base":
         return VisionTransformerSAM(
             img_size=img_size,
             patch_size=16,
@@ -33,18 +47,20 @@ def tiny_network(name: str, *, img_size: int, **_: Any) -> Any:
             num_classes=0,
         )
     options: dict[str, Any] = {"patch_size": 16, "embed_dim": 32, "num_heads": 2}
-    if "clip" in name:
-        options |= {"pre_norm": True, "norm_layer": torch.nn.LayerNorm}
-    if "dinov2" in name:
+    if name == "clip_base":
+        options |= {"pre_norm": True, "norm_layer": partial(LayerNorm, eps=1e-5), "act_layer": "quick_gelu"}
+    if name == "dinov2_small":
         options |= {"patch_size": 14, "init_values": 1e-5}
     return VisionTransformer(img_size=img_size, depth=8, num_classes=0, **options)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timm, "create_model", tiny_network)
+    sam = lambda *_, img_size, **__: timm_network("sam_base", img_size=img_size)  # noqa: E731
+    monkeypatch.setattr(timm, "create_model", sam)
     for name, spec in VISION_SPECS.items():
-        monkeypatch.setitem(VISION_SPECS, name, replace(spec, width=16 if name == "sam_base" else 32))
+        own = replace(spec, width=16 if name == "sam_base" else 32, network=TINY.get(name, spec.network))
+        monkeypatch.setitem(VISION_SPECS, name, own)
 
 
 def randomised(network: Any) -> Any:
@@ -68,8 +84,8 @@ def normalised(pixels: torch.Tensor, name: str) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["mae_large", "mae_base", "clip_base"])
 @torch.no_grad()
-def test_saved_vision_transformer_gives_the_same_patches(tiny: None, tmp_path: Path, name: str) -> None:
-    network = randomised(tiny_network(VISION_SPECS[name].timm_name, img_size=SIDE))
+def test_weights_of_timm_give_the_patches_of_timm(tiny: None, tmp_path: Path, name: str) -> None:
+    network = randomised(timm_network(name, img_size=SIDE))
     encoder = build_vision_encoder(name, image_size=SIDE, pretrained=saved(network, tmp_path)).eval()
     pixels = torch.rand(2, 3, SIDE, SIDE)
     expected = network.forward_features(normalised(pixels, name))[:, 1:]
@@ -77,8 +93,40 @@ def test_saved_vision_transformer_gives_the_same_patches(tiny: None, tmp_path: P
 
 
 @torch.no_grad()
+def test_layer_scale_and_inner_blocks_are_those_of_timm(tiny: None, tmp_path: Path) -> None:
+    network = randomised(timm_network("dinov2_small", img_size=56))
+    encoder = build_vision_encoder("dinov2_small", image_size=56, pretrained=saved(network, tmp_path)).eval()
+    pixels = torch.rand(2, 3, 56, 56)
+    last, (inner,) = network.forward_intermediates(normalised(pixels, "dinov2_small"), indices=[5], output_fmt="NLC")
+    expected = torch.cat([F.layer_norm(inner, (32,), eps=1e-6), last[:, 1:]], -1)
+    torch.testing.assert_close(encoder(pixels), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in VISION_SPECS if name != "sam_base"])
+def test_published_shapes_are_those_of_timm(name: str) -> None:
+    spec = VISION_SPECS[name]
+    with torch.device("meta"):
+        theirs = timm.create_model(spec.timm_name, num_classes=0, img_size=224)
+        ours = spec.network.build(224)
+    shapes = [{key: value.shape for key, value in network.state_dict().items()} for network in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    norms = [{part.eps for part in network.modules() if hasattr(part, "eps")} for network in (ours, theirs)]
+    assert norms[0] == norms[1]
+
+
+@pytest.mark.parametrize(("old", "new", "antialias"), [(4, 8, True), (8, 4, True), (8, 4, False)])
+def test_position_embeddings_are_resampled_as_timm_does(old: int, new: int, antialias: bool) -> None:
+    rows = torch.randn(1, 1 + old * old, 12)
+    expected = resample_abs_pos_embed(rows, [new, new], num_prefix_tokens=1, antialias=antialias)
+    torch.testing.assert_close(resampled_positions(rows, tokens=1 + new * new, antialias=antialias), expected)
+    grid = torch.randn(1, old, old, 12)
+    expected = resample_abs_pos_embed_nhwc(grid, [new, new], antialias=antialias)
+    torch.testing.assert_close(resampled_grid(grid, side=new, antialias=antialias), expected)
+
+
+@torch.no_grad()
 def test_position_embeddings_are_resampled_to_the_input_size(tiny: None, tmp_path: Path) -> None:
-    network = randomised(tiny_network("vit_base_patch16_224.mae", img_size=SIDE))
+    network = randomised(timm_network("mae_base", img_size=SIDE))
     encoder = build_vision_encoder("mae_base", image_size=2 * SIDE, pretrained=saved(network, tmp_path)).eval()
     assert encoder.grid == 8
     network.set_input_size(img_size=2 * SIDE)  # timm's own resampling
@@ -90,7 +138,7 @@ def test_position_embeddings_are_resampled_to_the_input_size(tiny: None, tmp_pat
 @pytest.mark.parametrize("trained_at", [SIDE, 2 * SIDE])
 @torch.no_grad()
 def test_sam_gives_its_neck_and_relative_positions_are_resampled(tiny: None, tmp_path: Path, trained_at: int) -> None:
-    network = randomised(tiny_network("samvit", img_size=trained_at))
+    network = randomised(timm_network("sam_base", img_size=trained_at))
     encoder = build_vision_encoder("sam_base", image_size=SIDE, pretrained=saved(network, tmp_path)).eval()
     pixels = torch.rand(1, 3, SIDE, SIDE)
     expected = network.forward_features(normalised(pixels, "sam_base"))  # B x D x h x w, resampled as it runs
@@ -188,7 +236,7 @@ def test_unknown_names_and_sizes_are_refused() -> None:
 
 
 def test_weights_of_another_network_are_refused(tiny: None, tmp_path: Path) -> None:
-    network = tiny_network("vit_base_patch16_clip", img_size=SIDE)
+    network = timm_network("clip_base", img_size=SIDE)
     with pytest.raises(CheckpointError, match="lacks 1 tensors"):  # CLIP's patches have no bias
         build_vision_encoder("mae_base", image_size=SIDE, pretrained=saved(network, tmp_path))
 

@@ -36,6 +36,7 @@ class ColourPerceiver:
     """Answers by colour and by the first word: mark, find, label, describe.
 
     Waits at `gate` while that is shut, and at `second_gate` after it has reported that half of the tokens are decoded.
+    While it waits there, it shows the answer under way again and again: its upper half.
     """
 
     def __init__(self) -> None:
@@ -46,9 +47,37 @@ class ColourPerceiver:
         self.broken_off = 0
         self.busy = threading.Event()
         self.calls: list[dict[str, Any]] = []
+        self.batches: list[list[str]] = []
+        self.forgotten = 0
+
+    def batch(self, questions: Any, *, progress: Any = None, should_stop: Any = None, watch: Any = None) -> list[Any]:
+        from instructseq_model.stopping import stoppable
+
+        tell = stoppable(progress, should_stop)
+        self.batches.append([question.instruction for question in questions])
+        names = ("samples", "temperature", "seed", "label_set", "task", "stream")
+        return [
+            self(
+                one.image,
+                one.instruction,
+                progress=tell,
+                watch=None if watch is None else lambda read, at=at: watch(lambda: {at: read()}),
+                **{name: getattr(one, name) for name in names},
+            )
+            for at, one in enumerate(questions)
+        ]
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     def __call__(
-        self, image: NDArray[np.uint8], instruction: str, *, progress: Callable[[str, float], None], **options: Any
+        self,
+        image: NDArray[np.uint8],
+        instruction: str,
+        *,
+        progress: Callable[[str, float], None],
+        watch: Any = None,
+        **options: Any,
     ) -> Any:
         from instructseq_model.perception import Box, Perception, Task
         from instructseq_model.vocabulary import OutputKind
@@ -61,7 +90,13 @@ class ColourPerceiver:
         except Exception:
             self.broken_off += 1
             raise
-        assert self.second_gate.wait(SOON)
+        for _ in range(int(SOON / 0.01)):
+            if self.second_gate.wait(0.01):
+                break
+            progress("decode", 0.5)
+            if watch is not None:
+                watch(lambda: upper_half(image, instruction))
+        assert self.second_gate.is_set()
         if "fail" in instruction:
             raise RuntimeError("the stand-in fails")
         inside = red_pixels(image)  # H x W
@@ -101,6 +136,26 @@ class ColourPerceiver:
         )
 
 
+def upper_half(image: NDArray[np.uint8], instruction: str) -> Any:
+    """A referring answer under way: known in the upper half of the image, and decided in its upper quarter."""
+    from instructseq_model.partial import DECIDED, GUESSED, UNKNOWN, Partial
+    from instructseq_model.perception import Perception, Task
+    from instructseq_model.vocabulary import OutputKind
+
+    height, width = image.shape[:2]
+    states = np.full((height, width), UNKNOWN, np.uint8)
+    states[: height // 2], states[: height // 4] = GUESSED, DECIDED
+    perception = Perception(
+        kind=OutputKind.MAP,
+        task=Task.SEGMENTATION,
+        instruction=instruction,
+        size_wh=(width, height),
+        mask=(red_pixels(image) & (states > UNKNOWN)).astype(np.uint8),
+        confidence=np.where(states == DECIDED, 0.5, 0.0).astype(np.float32),
+    )
+    return Partial(perception=perception, decided=states)
+
+
 def red_pixels(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where red outweighs green and blue, H x W."""
     values = image.astype(int)
@@ -128,6 +183,7 @@ class Robot:
         from std_msgs.msg import String
 
         from instructseq.action import Perceive
+        from instructseq.msg import Instruction
         from instructseq_ros.node import EXECUTOR_THREADS, InstructSeqNode
 
         self.context = rclpy.Context()
@@ -141,6 +197,11 @@ class Robot:
         self.images = self.tester.create_publisher(Image, "image", qos_profile_sensor_data)
         self.compressed = self.tester.create_publisher(CompressedImage, "image/compressed", qos_profile_sensor_data)
         self.instructions = self.tester.create_publisher(String, "instruction", QoSProfile(depth=10))
+        self.standing = self.tester.create_publisher(Instruction, "instructions", QoSProfile(depth=10))
+        self._eyes: dict[str, Any] = {"": self.images}
+        for name in parameters.get("cameras", ()):
+            if name:
+                self._eyes[name] = self.tester.create_publisher(Image, f"{name}/image", qos_profile_sensor_data)
         self.listen(DiagnosticArray, "/diagnostics")
         # Made before anything spins: an action client joins its node before it is whole.
         self.action = ActionClient(self.tester, Perceive, "/instructseq/perceive")
@@ -194,10 +255,13 @@ class Robot:
 
     def wait_until_active(self) -> None:
         """Wait until the node takes images and the tester's publishers have found it."""
+        eyes = [*(eye for name, eye in self._eyes.items() if name), self.images, self.compressed]
+        wanted = max(len(self._eyes) - 1, 1)
         assert eventually(
             lambda: (
-                self.images.get_subscription_count() + self.compressed.get_subscription_count() > 0
+                sum(eye.get_subscription_count() > 0 for eye in eyes) >= wanted
                 and self.instructions.get_subscription_count() > 0
+                and self.standing.get_subscription_count() > 0
             )
         )
 
@@ -207,10 +271,26 @@ class Robot:
 
         self.instructions.publish(String(data=text))
 
-    def show(self, image: NDArray[np.uint8], *, stamp: int = 1, encoding: str = "rgb8", padding: int = 0) -> Any:
-        """Publish an image; the stamp is in seconds."""
+    def stand(self, id: str, text: str, **fields: Any) -> None:
+        """Let an instruction stand."""
+        from instructseq.msg import Instruction
+
+        self.standing.publish(Instruction(id=id, text=text, **fields))
+
+    def show(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        stamp: float = 1,
+        encoding: str = "rgb8",
+        padding: int = 0,
+        camera: str = "",
+    ) -> Any:
+        """Publish an image of a camera; the stamp is in seconds."""
         message = image_message(image, stamp=stamp, encoding=encoding, padding=padding)
-        self.images.publish(message)
+        if camera:
+            message.header.frame_id = f"{camera}_optical_frame"
+        self._eyes[camera].publish(message)
         return message
 
     def set_parameters(self, **values: Any) -> list[Any]:
@@ -257,14 +337,15 @@ class Robot:
         self.context.try_shutdown()
 
 
-def image_message(image: NDArray[np.uint8], *, stamp: int = 1, encoding: str = "rgb8", padding: int = 0) -> Any:
+def image_message(image: NDArray[np.uint8], *, stamp: float = 1, encoding: str = "rgb8", padding: int = 0) -> Any:
     """A sensor_msgs/Image in the camera's frame, with `padding` bytes after each row."""
     from sensor_msgs.msg import Image
 
     rows = np.pad(image.reshape(image.shape[0], -1), ((0, 0), (0, padding)), constant_values=77)
     message = Image(height=image.shape[0], width=image.shape[1], encoding=encoding, step=rows.shape[1])
     message.data = array.array("B", rows.tobytes())
-    message.header.stamp.sec = stamp
+    message.header.stamp.sec = int(stamp)
+    message.header.stamp.nanosec = round(stamp % 1 * 1e9)
     message.header.frame_id = "camera_optical_frame"
     return message
 

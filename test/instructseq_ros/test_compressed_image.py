@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from typing import Any
 
@@ -90,3 +91,13 @@ def test_what_is_not_a_picture_is_refused(data: bytes, words: str) -> None:
 def test_depth_is_not_taken_for_a_picture() -> None:
     with pytest.raises(ImageError, match="depth image"):
         compressed_to_rgb(b"\x00" * 20, image_format="16UC1; compressedDepth png")
+
+
+def test_odd_metadata_does_not_fill_the_log() -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(20)
+    plain = encoded(".jpg", scene())
+    picture = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert compressed_to_rgb(picture).shape == (48, 64, 3)
+    assert seen == []

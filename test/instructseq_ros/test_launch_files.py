@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from instructseq_ros.parameters import PARAMETERS
+from instructseq_ros.publishing import STOCK_TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_PARTS = ROOT / "instructseq_ros" / "launch_parts.py"
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 
 
@@ -27,9 +29,13 @@ def load(path: Path) -> Any:
 
 
 def declared(path: Path) -> set[str]:
-    """Names of launch arguments, read from the source: the first texts of DeclareLaunchArgument and of the tables."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Names of launch arguments, read from the source: the first texts of DeclareLaunchArgument and of the tables.
+
+    Those of the parts that it shares with others are among them.
+    """
+    source = path.read_text(encoding="utf-8")
+    names = declared(LAUNCH_PARTS) if "instructseq_ros.launch_parts" in source else set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument":
             names |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
@@ -49,9 +55,8 @@ def test_parameter_file_holds_every_parameter_at_its_default() -> None:
 def test_rviz_shows_topics_that_the_node_publishes() -> None:
     content = yaml.safe_load((ROOT / "config" / "instructseq.rviz").read_text(encoding="utf-8"))
     topics = [display["Topic"]["Value"] for display in content["Visualization Manager"]["Displays"]]
-    source = (ROOT / "instructseq_ros" / "publishing.py").read_text(encoding="utf-8")
     assert topics
-    assert all(topic.replace("/instructseq/", '"~/') + '"' in source for topic in topics)
+    assert {topic.removeprefix("/instructseq/") for topic in topics} <= STOCK_TOPICS.keys()
 
 
 def test_shared_memory_profile_holds_several_raw_frames() -> None:
@@ -77,9 +82,11 @@ def test_launch_arguments_exist_and_parameters_among_them_are_the_nodes() -> Non
     assert arguments - others <= {spec.name for spec in PARAMETERS}
 
 
-def test_demo_passes_on_only_what_the_node_s_launch_file_declares() -> None:
-    arguments = declared(ROOT / "launch" / "demo.launch.py")
-    assert arguments - {"bag", "rviz"} <= declared(ROOT / "launch" / "instructseq.launch.py")
+def test_what_is_shown_passes_on_only_what_the_node_s_launch_file_declares() -> None:
+    nodes = declared(ROOT / "launch" / "instructseq.launch.py")
+    assert declared(LAUNCH_PARTS) - {"rviz"} <= nodes
+    assert declared(ROOT / "launch" / "demo.launch.py") - {"bag", "rviz"} <= nodes
+    assert declared(ROOT / "launch" / "sim.launch.py") - {"place", "seed", "rate", "rviz"} <= nodes
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)

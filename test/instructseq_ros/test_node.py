@@ -224,7 +224,7 @@ def test_parameters_answer_and_change_during_inference(make_robot: MakeRobot, pe
     robot.show(scene(), stamp=2)
     assert eventually(lambda: len(perceiver.calls) == 2)
     assert [call["samples"] for call in perceiver.calls] == [1, 7]
-    assert [call["stream"] for call in perceiver.calls] == ["camera_optical_frame"] * 2
+    assert [call["stream"] for call in perceiver.calls] == [("", "camera_optical_frame")] * 2
 
 
 def test_bad_value_is_refused_with_the_reason_and_changes_nothing(make_robot: MakeRobot) -> None:
@@ -282,7 +282,7 @@ def test_overlay_is_drawn_only_for_a_subscriber(make_robot: MakeRobot, monkeypat
     import instructseq_ros.publishing as publishing
 
     drawn: list[Any] = []
-    monkeypatch.setattr(publishing, "draw_perception", lambda image, _: drawn.append(image) or image)
+    monkeypatch.setattr(publishing, "draw_perception", lambda image, _, **__: drawn.append(image) or image)
     robot = make_robot(instruction="mark the red square")
     masks = robot.listen(Image, "/instructseq/mask")
     assert eventually(lambda: robot.node.count_subscribers("/instructseq/mask"))

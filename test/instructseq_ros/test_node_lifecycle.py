@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not set up in this shell: . scripts/env.sh")
 pytest.importorskip("instructseq.msg", reason="the interfaces are not built: scripts/setup.sh")
 
-from instructseq_model.errors import CheckpointError
+from instructseq.msg import Perception
+from instructseq_model.errors import CheckpointError, DeviceLostError
 from instructseq_ros.parameters import Settings
 
 from .observing import eventually, scene, status
@@ -105,3 +107,51 @@ def test_diagnostics_tell_what_is_going_on(make_robot: MakeRobot) -> None:
     assert (newest["level"], newest["state"], newest["frames received"]) == ("0", "active", "1")
     assert 0 < float(newest["latency p50 ms"]) < 10_000
     assert newest["backend"] == "torch on cpu"
+
+
+def test_lost_device_is_replaced_and_said_so_and_the_frame_is_answered(make_robot: MakeRobot, perceiver: Any) -> None:
+    class Lost:
+        def batch(self, *_: Any, **__: Any) -> Any:
+            raise DeviceLostError("the device cuda:0 was lost (CUDA error: unspecified launch failure)")
+
+        def forget(self) -> None: ...
+
+    def load(settings: Settings) -> Any:
+        return Lost() if settings.device == "cuda:0" else perceiver
+
+    robot = make_robot(load, device="cuda:0", instruction="describe it", diagnostics_period=0.1)
+    robot.listen_to_all()
+    robot.show(scene(), stamp=7)
+    assert eventually(lambda: robot.received["/instructseq/perception"])
+    assert robot.received["/instructseq/perception"][0].header.stamp.sec == 7
+    assert eventually(lambda: "the model runs on cpu instead" in robot.received["/diagnostics"][-1].status[-1].message)
+    device = robot.received["/diagnostics"][-1].status[-1]
+    assert (device.level, device.hardware_id) == (b"\x01", "cpu")
+    assert robot.change_state("deactivate")
+    assert perceiver.forgotten == 1
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_a_hundred_cycles_leave_memory_flat(make_robot: MakeRobot, tmp_path: Path) -> None:
+    from instructseq_ros.device_health import device_health
+    from instructseq_ros.inference import load_perceiver
+
+    from .test_end_to_end import untrained
+
+    folder = untrained(tmp_path / "small")
+    robot = make_robot(load_perceiver, active=False, autostart=False, checkpoint=str(folder), instruction="mark it")
+    answers = robot.listen(Perception, "/instructseq/perception")
+    held = []
+    for cycle in range(100):
+        for label in ("configure", "activate"):
+            assert robot.change_state(label)
+        robot.wait_until_active()
+        assert eventually(lambda: robot.node.count_subscribers("/instructseq/perception"))
+        robot.show(scene(), stamp=cycle)
+        assert eventually(lambda cycle=cycle: len(answers) == cycle + 1)
+        for label in ("deactivate", "cleanup"):
+            assert robot.change_state(label)
+        held.append(device_health("cpu").memory)
+        print(f"cycle {cycle}: {held[-1]:.0f} MB", flush=True)
+    assert held[-1] - held[20] < 20, held  # megabytes

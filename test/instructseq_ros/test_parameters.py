@@ -10,7 +10,8 @@ import pytest
 
 from instructseq_model.errors import ConfigError
 from instructseq_ros.instruction_text import MAX_CHARACTERS
-from instructseq_ros.parameters import PARAMETERS, Change, Settings, Value, problem_of, settings_of
+from instructseq_ros.parameter_spec import Change, Value
+from instructseq_ros.parameters import PARAMETERS, Settings, problem_of, settings_of
 
 DEFAULTS: dict[str, Value] = {spec.name: spec.default for spec in PARAMETERS}
 
@@ -43,6 +44,11 @@ def test_every_number_has_a_range_and_every_parameter_a_sentence(spec: object) -
         ("mask_encoding", "rgb8", "'auto', 'mono8', '8UC1', '16UC1'"),
         ("device", "gpu", "cpu, cuda or cuda:N"),
         ("max_image_pixels", 0, "between 1 and"),
+        ("cameras", ["left", "left"], "at least one text, and none twice"),
+        ("cameras", [], "at least one text"),
+        ("cameras", "left", "a list of texts"),
+        ("cameras", ["2"], "a letter, then letters"),
+        ("cameras", ["mask"], "other names than the node's outputs, got 'mask'"),
         ("instruction", "a" * (MAX_CHARACTERS + 1), "1001 characters"),
         ("instruction", "caf\N{REPLACEMENT CHARACTER}", "not valid UTF-8"),
     ],
@@ -84,6 +90,20 @@ def test_settings_hold_every_value() -> None:
     assert (settings.samples, settings.label_set, settings.autostart) == (10, "household", True)
 
 
+def test_lists_become_tuples() -> None:
+    assert settings_of({**DEFAULTS, "cameras": ["left", "right"]}).cameras == ("left", "right")
+    assert problem_of({"cameras": ["left", ""]}, configured=False) is None
+
+
 def test_missing_value_is_named() -> None:
     with pytest.raises(ConfigError, match="no value for seed"):
         settings_of({name: value for name, value in DEFAULTS.items() if name != "seed"})
+
+
+def test_backends_and_precisions_are_those_of_the_model() -> None:
+    from instructseq_model.backends.table import BACKENDS
+    from instructseq_model.precision import PRECISIONS
+
+    choices = {spec.name: spec.choices for spec in PARAMETERS}
+    assert choices["backend"] == ("", *BACKENDS)
+    assert choices["precision"] == tuple(PRECISIONS)

@@ -18,9 +18,9 @@ from action_msgs.msg import GoalStatus
 from sensor_msgs.msg import Image
 
 from instructseq.action import Perceive
-from instructseq_ros.worker import MAX_GOALS
 
 MakeRobot = Callable[..., Any]
+MOST_GOALS = 2
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> bool:
@@ -43,15 +43,24 @@ class Client:
         self._client = robot.action
         assert self._client.wait_for_server(60)
         self.feedback: list[str] = []
+        self.partial: list[Any] = []
+        self.underway: list[Any] = []
+        self.decided: list[Any] = []
 
     def send(self, instruction: str = "mark the red square", **fields: Any) -> Any:
         """Send a goal and wait until it is accepted or rejected."""
         future = self._client.send_goal_async(
             Perceive.Goal(instruction=instruction, **fields),
-            feedback_callback=lambda message: self.feedback.append(message.feedback.stage),
+            feedback_callback=self.hear,
         )
         assert eventually(future.done)
         return future.result()
+
+    def hear(self, message: Any) -> None:
+        self.feedback.append(message.feedback.stage)
+        (self.partial if message.feedback.is_final else self.underway).extend(message.feedback.partial)
+        if message.feedback.partial:
+            self.decided.append(message.feedback.decided)
 
     def outcome(self, handle: Any) -> tuple[int, Any]:
         """Status and result."""
@@ -68,6 +77,10 @@ def message(*, stamp: int = 1) -> Image:
     return image
 
 
+def pixels(image: Image) -> NDArray[np.uint8]:
+    return np.frombuffer(image.data.tobytes(), np.uint8).reshape(image.height, image.width)
+
+
 def test_goal_with_its_own_image_needs_no_camera(make_robot: MakeRobot, perceiver: Any) -> None:
     client = Client(make_robot())
     handle = client.send(image=message(stamp=77), samples=3, temperature=0.5, task="segmentation")
@@ -81,7 +94,7 @@ def test_goal_with_its_own_image_needs_no_camera(make_robot: MakeRobot, perceive
     assert result.perception.mask.header == message(stamp=77).header
     assert (perceiver.calls[0]["samples"], perceiver.calls[0]["temperature"]) == (3, 0.5)
     assert perceiver.calls[0]["task"].value == "segmentation"
-    assert perceiver.calls[0]["stream"] == "photograph"
+    assert perceiver.calls[0]["stream"] == ("", "photograph")
 
 
 def test_goal_without_an_image_takes_the_next_frame_and_says_that_it_waits(make_robot: MakeRobot) -> None:
@@ -110,6 +123,50 @@ def test_feedback_names_the_stages(make_robot: MakeRobot, perceiver: Any) -> Non
     assert client.outcome(handle)[1].success
 
 
+def test_feedback_shows_the_answer_under_way_and_what_of_it_is_final(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot(partial_rate=30.0))
+    perceiver.second_gate.clear()
+    handle = client.send(image=message(stamp=7))
+    assert eventually(lambda: len(client.underway) > 1)
+    perceiver.second_gate.set()
+    result = client.outcome(handle)[1].perception
+    shown, states = client.underway[0], client.decided[0]
+    assert (shown.header, states.header) == (message(stamp=7).header, message(stamp=7).header)
+    assert (shown.instruction, shown.output_kind) == ("mark the red square", "map")
+    assert (states.encoding, states.height, states.width) == ("mono8", 48, 64)
+    feedback = Perceive.Feedback
+    expected = [feedback.DECIDED] * 12 + [feedback.GUESSED] * 12 + [feedback.UNKNOWN] * 24
+    assert pixels(states).tolist() == [[row] * 64 for row in expected]
+    known = pixels(states) != feedback.UNKNOWN
+    assert np.array_equal(pixels(shown.mask)[known], pixels(result.mask)[known])
+    assert 0 < np.count_nonzero(pixels(shown.mask)) < np.count_nonzero(pixels(result.mask))
+    assert not pixels(shown.mask)[~known].any()
+    assert client.partial == []
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01])
+def test_answers_under_way_are_shown_no_more_often_than_asked_for(
+    make_robot: MakeRobot, perceiver: Any, rate: float
+) -> None:
+    client = Client(make_robot(partial_rate=rate))
+    perceiver.second_gate.clear()
+    handle = client.send(image=message())
+    assert eventually(lambda: client.feedback.count("decoding") > 5)
+    perceiver.second_gate.set()
+    assert client.outcome(handle)[1].success
+    assert client.underway == []
+
+
+def test_goal_can_be_cancelled_while_answers_under_way_are_shown(make_robot: MakeRobot, perceiver: Any) -> None:
+    client = Client(make_robot(partial_rate=30.0))
+    perceiver.second_gate.clear()
+    handle = client.send(image=message())
+    assert eventually(lambda: client.underway)
+    assert eventually(handle.cancel_goal_async().done)
+    status, result = client.outcome(handle)
+    assert (status, result.message) == (GoalStatus.STATUS_CANCELED, "it was cancelled")
+
+
 def test_answers_of_goals_do_not_mix_with_those_of_the_standing_instruction(make_robot: MakeRobot) -> None:
     robot = make_robot(instruction="describe it")
     robot.listen_to_all()
@@ -133,16 +190,16 @@ def test_waiting_goal_can_be_cancelled(make_robot: MakeRobot, perceiver: Any) ->
     assert perceiver.calls == []
 
 
-def test_goal_in_hand_can_be_cancelled_without_waiting_for_the_model(make_robot: MakeRobot, perceiver: Any) -> None:
+def test_goal_in_hand_can_be_cancelled_and_breaks_off_soon(make_robot: MakeRobot, perceiver: Any) -> None:
     client = Client(make_robot())
     perceiver.gate.clear()
     handle = client.send(image=message())
     assert perceiver.busy.wait(60)
     cancelled = handle.cancel_goal_async()
     assert eventually(cancelled.done)
-    assert client.outcome(handle)[0] == GoalStatus.STATUS_CANCELED
     perceiver.gate.set()
-    assert eventually(lambda: perceiver.broken_off == 1)
+    assert client.outcome(handle)[0] == GoalStatus.STATUS_CANCELED
+    assert perceiver.broken_off == 1
     assert client.outcome(client.send("describe it", image=message()))[1].success
 
 
@@ -153,6 +210,24 @@ def test_goal_gives_up_when_no_frame_comes(make_robot: MakeRobot) -> None:
     assert "no frame came on /image within 0.2 seconds" in result.message
 
 
+def test_goal_whose_frame_is_there_is_not_given_up_while_the_model_is_busy(
+    make_robot: MakeRobot, perceiver: Any
+) -> None:
+    robot = make_robot(goal_timeout=0.5, instruction="mark it")
+    client = Client(robot)
+    perceiver.gate.clear()
+    robot.show(scene(), stamp=1)
+    assert perceiver.busy.wait(60)
+    handle = client.send("describe it")
+    robot.show(scene(), stamp=2)
+    outcome = handle.get_result_async()
+    assert not eventually(outcome.done, seconds=2.0)
+    perceiver.gate.set()
+    assert eventually(outcome.done)
+    assert outcome.result().status == GoalStatus.STATUS_SUCCEEDED
+    assert outcome.result().result.perception.header.stamp.sec == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -161,6 +236,8 @@ def test_goal_gives_up_when_no_frame_comes(make_robot: MakeRobot) -> None:
         ({"samples": 33}, "between 1 and 32"),
         ({"temperature": 2.5}, "between 0 and 2"),
         ({"task": "segment"}, "no task 'segment': use one of semantic"),
+        ({"cameras": ["left"]}, "leave one of them out"),
+        ({"cameras": ["left"], "image": Image()}, "cameras must be some of ''"),
         ({"instruction": "fail"}, "the model failed: RuntimeError"),
     ],
 )
@@ -184,15 +261,15 @@ def test_goal_with_a_damaged_image_is_aborted_with_the_reason(make_robot: MakeRo
 
 
 def test_too_many_goals_are_told_so_and_services_still_answer(make_robot: MakeRobot, perceiver: Any) -> None:
-    robot = make_robot()
+    robot = make_robot(max_goals=MOST_GOALS)
     client = Client(robot)
     perceiver.gate.clear()
     handles = [client.send(image=message())]
     assert perceiver.busy.wait(60)
-    handles += [client.send(image=message()) for _ in range(MAX_GOALS)]
+    handles += [client.send(image=message()) for _ in range(MOST_GOALS)]
     status, result = client.outcome(client.send(image=message()))
     assert status == GoalStatus.STATUS_ABORTED
-    assert "goals wait already" in result.message
+    assert "2 goals wait already" in result.message
     assert robot.set_parameters(samples=2)[0].successful
     perceiver.gate.set()
     assert all(client.outcome(handle)[1].success for handle in handles)
@@ -212,3 +289,30 @@ def test_deactivating_ends_waiting_goals(make_robot: MakeRobot) -> None:
     status, result = client.outcome(handle)
     assert status == GoalStatus.STATUS_ABORTED
     assert (result.success, result.message) == (False, "the node was deactivated before it was done with the goal")
+
+
+def test_goal_for_all_cameras_answers_one_after_the_other(make_robot: MakeRobot) -> None:
+    robot = make_robot(cameras=["left", "right"])
+    client = Client(robot)
+    handle = client.send("describe it", cameras=[Perceive.Goal.ALL_CAMERAS])
+    assert eventually(lambda: "waiting" in client.feedback)
+    robot.show(scene(), stamp=4, camera="left")
+    assert eventually(lambda: client.partial)
+    assert (client.partial[0].camera, client.partial[0].header.stamp.sec) == ("left", 4)
+    robot.show(scene(), stamp=6, camera="right")
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert (result.perception.camera, result.perception.caption) == ("left", "400 red pixels")
+    assert [(one.camera, one.header.frame_id) for one in result.others] == [("right", "right_optical_frame")]
+
+
+def test_goal_whose_second_camera_is_silent_keeps_the_first_answer(make_robot: MakeRobot) -> None:
+    robot = make_robot(cameras=["left", "right"], goal_timeout=1.0)
+    client = Client(robot)
+    handle = client.send("describe it", cameras=["left", "right"])
+    assert eventually(lambda: client.feedback)
+    robot.show(scene(), camera="left")
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "no frame came on /right/image within 1 seconds" in result.message
+    assert [one.camera for one in result.others] == ["left"]

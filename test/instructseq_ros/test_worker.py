@@ -1,4 +1,4 @@
-"""The slot, the queue of goals and their turns, with a worker whose jobs the tests hold and let go."""
+"""The thread, its goals and their ends, with a worker whose jobs the tests hold and let go."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from instructseq_ros.worker import MAX_GOALS, Abandoned, Ticket, Worker
+from instructseq_ros.schedule import Turn
+from instructseq_ros.standing import Standing
+from instructseq_ros.worker import Abandoned, Ticket, Worker
 
 SOON = 60.0
+MOST_GOALS = 4
 
 
 class Recorder:
@@ -19,18 +22,18 @@ class Recorder:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
-        self.replaced = 0
+        self.replaced: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.busy = threading.Event()
-        self.worker: Worker[int] = Worker(on_frame=self.frame, on_goal=self.goal, on_replaced=self.count)
+        self.worker: Worker[int] = Worker(on_turn=self.turn, on_part=self.part, on_replaced=self.replaced.append)
 
-    def frame(self, frame: int) -> None:
+    def turn(self, turn: Turn[int]) -> None:
         self.busy.set()
         assert self.gate.wait(SOON)
-        self.done.append(frame)
+        self.done.append(turn.frame)
 
-    def goal(self, ticket: Ticket[int], frame: int) -> str:
+    def part(self, ticket: Ticket[int], camera: str, frame: int) -> str:
         self.busy.set()
         assert self.gate.wait(SOON)
         ticket.report("decoding", 0.5)
@@ -39,14 +42,21 @@ class Recorder:
             raise ValueError("no answer")
         return f"{ticket.request} on {frame}"
 
-    def count(self) -> None:
-        self.replaced += 1
+    def stand(self, *, number: int = 1) -> None:
+        """Let one instruction stand."""
+        self.worker.stand([Standing(id="", number=number, text="mark it")])
+
+    def submit(self, request: Any, *, image: int | None = None, **options: Any) -> Ticket[int]:
+        """Put a goal in line."""
+        ticket = self.worker.submit(request, most=MOST_GOALS, image=image, **options)
+        assert ticket is not None
+        return ticket
 
     def hold_on(self, frame: int) -> None:
         """Start on this frame and stay there."""
         self.gate.clear()
         self.busy.clear()
-        self.worker.offer(frame)
+        self.worker.offer("", frame)
         assert self.busy.wait(SOON)
 
 
@@ -67,94 +77,87 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def test_frames_that_a_newer_one_replaced_are_never_processed(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
+    recorder.stand()
     recorder.hold_on(1)
     for frame in range(2, 8):
-        recorder.worker.offer(frame)
+        recorder.worker.offer("", frame)
     recorder.gate.set()
     assert eventually(lambda: len(recorder.done) == 2)
     time.sleep(0.02)
     assert recorder.done == [1, 7]
-    assert recorder.replaced == 5
+    assert recorder.replaced == [""] * 5
 
 
 def test_each_frame_is_processed_once(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
-    recorder.worker.offer(1)
+    recorder.stand()
+    recorder.worker.offer("", 1)
     assert eventually(lambda: recorder.done == [1])
     time.sleep(0.02)
     assert recorder.done == [1]
 
 
 def test_nothing_runs_without_an_instruction(recorder: Recorder) -> None:
-    recorder.worker.offer(1)
-    recorder.worker.offer(2)
+    recorder.worker.offer("", 1)
+    recorder.worker.offer("", 2)
     time.sleep(0.02)
     assert recorder.done == []
-    assert recorder.replaced == 0
+    assert recorder.replaced == []
 
 
 def test_new_instruction_is_applied_to_the_newest_frame_already_there(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
-    recorder.worker.offer(1)
+    recorder.stand()
+    recorder.worker.offer("", 1)
     assert eventually(lambda: recorder.done == [1])
-    recorder.worker.stand(True)
+    recorder.stand(number=2)
     assert eventually(lambda: recorder.done == [1, 1])
 
 
 def test_goal_waits_for_a_frame_that_comes_after_it(recorder: Recorder) -> None:
-    recorder.worker.offer(1)
-    ticket = recorder.worker.submit("find")
-    assert ticket is not None
+    recorder.worker.offer("", 1)
+    ticket = recorder.submit("find")
     time.sleep(0.02)
     assert (ticket.stage, ticket.future.done()) == ("waiting", False)
-    recorder.worker.offer(2)
-    assert ticket.future.result(SOON) == "find on 2"
+    recorder.worker.offer("", 2)
+    assert ticket.future.result(SOON) == ["find on 2"]
 
 
 def test_goal_with_its_own_image_needs_no_frame(recorder: Recorder) -> None:
-    ticket = recorder.worker.submit("find", frame=99)
-    assert ticket is not None
-    assert ticket.future.result(SOON) == "find on 99"
+    ticket = recorder.submit("find", image=99)
+    assert ticket.future.result(SOON) == ["find on 99"]
 
 
 def test_goal_and_standing_instruction_share_the_frame(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
-    ticket = recorder.worker.submit("find")
-    recorder.worker.offer(5)
-    assert ticket is not None
-    assert ticket.future.result(SOON) == "find on 5"
+    recorder.stand()
+    ticket = recorder.submit("find")
+    recorder.worker.offer("", 5)
+    assert ticket.future.result(SOON) == ["find on 5"]
     assert eventually(lambda: sorted(map(str, recorder.done)) == ["('find', 5)", "5"])
 
 
 def test_goals_do_not_starve_the_standing_instruction(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
+    recorder.stand()
     recorder.hold_on(1)
     for index in range(3):
-        recorder.worker.submit(index, frame=10 + index)
-    recorder.worker.offer(2)
+        recorder.submit(index, image=10 + index)
+    recorder.worker.offer("", 2)
     recorder.gate.set()
     assert eventually(lambda: len(recorder.done) == 5)
     assert recorder.done == [1, (0, 10), 2, (1, 11), (2, 12)]
 
 
 def test_failure_reaches_the_client_and_the_thread_lives(recorder: Recorder) -> None:
-    failing = recorder.worker.submit("fail", frame=1)
-    following = recorder.worker.submit("find", frame=2)
-    assert failing is not None
-    assert following is not None
+    failing = recorder.submit("fail", image=1)
+    following = recorder.submit("find", image=2)
     with pytest.raises(ValueError, match="no answer"):
         failing.future.result(SOON)
-    assert following.future.result(SOON) == "find on 2"
+    assert following.future.result(SOON) == ["find on 2"]
 
 
 def test_goal_that_waits_is_withdrawn_and_one_in_hand_breaks_off(recorder: Recorder) -> None:
     recorder.gate.clear()
-    in_hand = recorder.worker.submit("first", frame=1)
+    in_hand = recorder.submit("first", image=1)
     assert recorder.busy.wait(SOON)
-    waiting = recorder.worker.submit("second", frame=2)
-    assert in_hand is not None
-    assert waiting is not None
+    waiting = recorder.submit("second", image=2)
     assert recorder.worker.withdraw(waiting)
     assert not recorder.worker.withdraw(in_hand)
     recorder.gate.set()
@@ -164,30 +167,56 @@ def test_goal_that_waits_is_withdrawn_and_one_in_hand_breaks_off(recorder: Recor
 
 
 def test_line_of_goals_is_short(recorder: Recorder) -> None:
-    assert all(recorder.worker.submit(index) is not None for index in range(MAX_GOALS))
-    assert recorder.worker.submit("one too many") is None
+    tickets = [recorder.submit(index) for index in range(MOST_GOALS)]
+    assert recorder.worker.submit("one too many", most=MOST_GOALS) is None
+    assert recorder.worker.withdraw(tickets[1])
+    assert recorder.worker.submit("now there is room", most=MOST_GOALS) is not None
+
+
+def test_goal_for_two_cameras_takes_one_after_the_other_and_tells_how_far_it_is(recorder: Recorder) -> None:
+    told: list[tuple[str, float, int]] = []
+    ticket = recorder.submit(
+        "find",
+        cameras=["left", "right"],
+        on_progress=lambda one: told.append((one.stage, one.progress, len(one.answers))),
+    )
+    assert ticket.waits_for == "left"
+    recorder.worker.offer("left", 1)
+    assert eventually(lambda: ticket.waits_for == "right")
+    recorder.worker.offer("left", 2)
+    recorder.worker.offer("right", 3)
+    assert ticket.future.result(SOON) == ["find on 1", "find on 3"]
+    assert told == [("decoding", 0.25, 0), ("waiting", 0.5, 1), ("decoding", 0.75, 1)]
+    assert ticket.waits_for is None
+
+
+def test_goal_between_two_cameras_can_be_withdrawn_and_stopped(recorder: Recorder) -> None:
+    for end in (recorder.worker.withdraw, lambda ticket: recorder.worker.stop(timeout=SOON)):
+        ticket = recorder.submit("find", cameras=["left", "right"])
+        recorder.worker.offer("left", 1)
+        assert eventually(lambda ticket=ticket: ticket.waits_for == "right")
+        assert end(ticket)
+        assert ticket.future.cancelled()
 
 
 def test_stop_cancels_what_waits_and_breaks_off_what_is_in_hand(recorder: Recorder) -> None:
     recorder.gate.clear()
-    in_hand = recorder.worker.submit("first", frame=1)
+    in_hand = recorder.submit("first", image=1)
     assert recorder.busy.wait(SOON)
-    waiting = recorder.worker.submit("second", frame=2)
+    waiting = recorder.submit("second", image=2)
     assert not recorder.worker.stop(timeout=0.01)
     recorder.gate.set()
     assert recorder.worker.stop(timeout=SOON)
-    assert in_hand is not None
-    assert waiting is not None
     with pytest.raises(Abandoned):
         in_hand.future.result(0)
     assert waiting.future.cancelled()
-    assert recorder.worker.submit("late") is None
+    assert recorder.worker.submit("late", most=MOST_GOALS) is None
 
 
 def test_worker_starts_again_with_an_empty_slot(recorder: Recorder) -> None:
-    recorder.worker.stand(True)
+    recorder.stand()
     recorder.hold_on(1)
-    recorder.worker.offer(2)
+    recorder.worker.offer("", 2)
     recorder.gate.set()
     assert recorder.worker.stop(timeout=SOON)
     finished = list(recorder.done)
@@ -195,5 +224,5 @@ def test_worker_starts_again_with_an_empty_slot(recorder: Recorder) -> None:
     recorder.worker.start()
     time.sleep(0.02)
     assert recorder.done == finished
-    recorder.worker.offer(3)
+    recorder.worker.offer("", 3)
     assert eventually(lambda: recorder.done == [*finished, 3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from instructseq_model.sequence_model import SequenceConfig
@@ -13,6 +15,7 @@ from instructseq_training.scenes.assets import find_assets
 from instructseq_training.scenes.errors import SceneError
 
 from . import tiny_world
+from .datasets import generate
 
 
 @pytest.fixture(scope="session")
@@ -46,21 +49,17 @@ def batcher() -> Batcher:
 
 
 @pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All public datasets, small; nobody writes into it."""
+    folder = tmp_path_factory.mktemp("datasets")
+    generate.everything(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def assets():
     """The object models, where this machine has them; nothing is downloaded for a test."""
     try:
         return find_assets(fetch=False)
     except SceneError as error:
         pytest.skip(f"no object models: {error}")
-
-
-@pytest.fixture(scope="session")
-def opengl():
-    """A context without a display, where this machine can make one."""
-    import mujoco
-
-    try:
-        model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><geom size='1'/></worldbody></mujoco>")
-        mujoco.Renderer(model, 8, 8).close()
-    except Exception as error:
-        pytest.skip(f"MuJoCo cannot render here: {error}")

@@ -12,6 +12,7 @@ from instructseq_training.batches import Batcher
 from instructseq_training.config import BatchConfig, LossConfig
 from instructseq_training.losses import (
     batch_losses,
+    class_loss,
     heat_loss,
     kind_loss,
     loss_counts,
@@ -132,3 +133,20 @@ def test_a_batch_of_maps_only_has_losses_of_maps_only(batcher: Batcher, model: S
     assert {"map", "kind", "heat"} <= set(losses)
     assert not {"boxes", "text"} & set(losses)
     assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_balanced_classes_count_alike_and_the_mean_place_as_before() -> None:
+    grounding = SequenceModel(tiny_world.sequence_config(tiny_world.WHOLE)).grounding
+    assert grounding is not None
+    logits = torch.randn(1, 16, 4, 3, generator=torch.Generator().manual_seed(2))
+    target = torch.zeros(1, 8, 8, dtype=torch.long)
+    target[0, 0, :4] = 1  # 4 places of 56; 8 have no class
+    target[0, 7] = 255
+    wanted = grounding.tiles(target.where(target < 3, -100))
+    each = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 2), wanted.flatten(), ignore_index=-100, reduction="none"
+    )
+    of = [each[wanted.flatten() == number] for number in (0, 1)]
+    assert class_loss(grounding, logits, target, balance=0.0) == pytest.approx(float(each.sum()), rel=1e-5)
+    by_hand = 56 * (of[0].mean() + of[1].mean()) / 2
+    assert class_loss(grounding, logits, target, balance=1.0) == pytest.approx(float(by_hand), rel=1e-5)

@@ -1,5 +1,6 @@
 """Rendered frames made ready for training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,12 @@ import torch
 from PIL import Image
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.model_config import load_model_config
 from instructseq_model.vision import VisionEncoder, build_vision_encoder
+from instructseq_training.config import TrainConfig
 from instructseq_training.prepared import CLASSES, encode_images, load_prepared, prepare
+from instructseq_training.rendered_material import RenderedMaterial, prepare_splits
+from instructseq_training.scenes.errors import SceneError
 from instructseq_training.scenes.shards import Sample, shard_file, write_shard
 
 SIDE = 16
@@ -78,3 +83,43 @@ def test_nothing_to_prepare_and_lost_parts_say_what_to_do(
     (tmp_path / CLASSES).unlink()
     with pytest.raises(ConfigError, match=r"lacks classes\.npy"):
         load_prepared(tmp_path)
+
+
+def test_a_folder_that_was_left_half_prepared_is_not_taken_for_a_whole_one(
+    shards: list[Path], encoder: VisionEncoder, tmp_path: Path
+) -> None:
+    prepare(shards, tmp_path, encoder=encoder, map_side=SIDE)
+    damaged = tmp_path / "damaged.tar"
+    damaged.write_bytes(shards[1].read_bytes()[:2000])
+    with pytest.raises(SceneError, match="delete it"):
+        prepare([shards[0], damaged], tmp_path, encoder=encoder, map_side=SIDE)
+    with pytest.raises(ConfigError, match=r"lacks frames\.json"):
+        load_prepared(tmp_path)
+
+
+def test_frames_of_several_folders_follow_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, numbers in (("tables", (0, 1)), ("cameras", (2,))):
+        (tmp_path / name).mkdir()
+        write_shard(shard_file(tmp_path / name, "train", 0), iter([frame(number) for number in numbers]))
+    for split in ("val", "heldout"):
+        write_shard(shard_file(tmp_path / "cameras", split, 0), iter([frame(3)]))
+    monkeypatch.setattr("instructseq_training.rendered_material.pretrained_source", lambda name: None)
+    household = load_model_config(Path(__file__).parents[2] / "config" / "household.yaml")
+    config = replace(household, image_size=28)
+    folders = [tmp_path / "tables", tmp_path / "cameras"]
+    prepare_splits(folders, tmp_path / "prepared", config, torch.device("cpu"))
+    assert [said["key"] for said in load_prepared(tmp_path / "prepared" / "train").said] == [
+        f"train-{number}" for number in range(3)
+    ]
+    assert len(load_prepared(tmp_path / "prepared" / "val")) == 1
+    with pytest.raises(ConfigError, match=r"holds no val-\*\.tar"):
+        prepare_splits(folders[:1], tmp_path / "other", config, torch.device("cpu"))
+
+
+def test_a_model_that_is_to_see_images_otherwise_is_refused(tmp_path: Path) -> None:
+    household = load_model_config(Path(__file__).parents[2] / "config" / "household.yaml")
+    boxed = replace(household, fit="letterbox")
+    with pytest.raises(ConfigError, match="set fit: stretch"):
+        RenderedMaterial.open(
+            [tmp_path], tmp_path, config=boxed, settings=TrainConfig(model=""), device=torch.device("cpu")
+        )

@@ -17,16 +17,8 @@ from instructseq_training.datasets.samples import TrainingSample
 from instructseq_training.sample_batches import NO_CLASS, FrozenFeatures, SampleBatcher
 
 from . import tiny_samples
-from .datasets import generate
 
 MANY = replace(tiny_samples.BATCH, frames=48)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    generate.everything(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from instructseq_training.config import ExecutionConfig
 from instructseq_training.trained_parts import split_weights
 
 from . import tiny_samples
-from .datasets import generate
 from .test_parallel import environment
 
 Run = tuple[list[dict[str, float]], float]
@@ -26,13 +25,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "ddp, one frame at once": {"parallel": "ddp", "frames_at_once": 1, "prefetch": 1, "checkpointing": "blocks"},
     "ddp, average in shards": {"parallel": "ddp", "average": "shards"},
 }
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    generate.everything(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_torchrun_trains_and_one_process_goes_on(prepared: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("starting at step 0") == 1
     (prepared / "one.yaml").write_text(RECIPE.format(steps=3, parallel="none"))
-    run(prepared / "one.yaml", scenes=prepared / "none", vqvae=prepared / "vqvae", out=prepared / "out")
+    run(prepared / "one.yaml", scenes=[prepared / "none"], vqvae=prepared / "vqvae", out=prepared / "out")
     out = prepared / "out"
     rows = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 2, 3, 3]  # losses, scores, by each of the two commands

@@ -150,7 +150,7 @@ def test_a_mixture_of_other_label_sets_than_the_models_is_refused(folder: Path) 
 
 def test_recipes_say_what_they_need(folder: Path) -> None:
     with pytest.raises(ConfigError, match="--data ROOT"):
-        run(recipe(folder), scenes=folder, vqvae=folder / "vqvae", out=folder / "out")
+        run(recipe(folder), scenes=[folder], vqvae=folder / "vqvae", out=folder / "out")
     (folder / "scenes.yaml").write_text("model: model.yaml\n")
     with pytest.raises(ConfigError, match="--scenes DIR"):
         run(folder / "scenes.yaml", data=folder, vqvae=folder / "vqvae", out=folder / "out")

@@ -14,6 +14,8 @@ from instructseq_training.batches import Batcher
 from instructseq_training.config import BatchConfig, OptimiserConfig, TrainConfig
 from instructseq_training.trainer import LOG, STATE, Trainer, learning_rate
 
+from .tiny_training import sum_of_weights
+
 BATCH = BatchConfig(frames=1, referring_maps=1, semantic_maps=0, boxes=1, captions=1, grounding=2, low_precision=False)
 
 
@@ -27,7 +29,7 @@ def trainer(sequence: SequenceConfig, batcher: Batcher, out: Path, *, steps: int
         batches=batcher,
         config=config,
         out=out,
-        evaluate=lambda trained: {"weights": float(sum(p.abs().sum() for p in trained.as_module().parameters()))},
+        evaluate=sum_of_weights,
     )
 
 

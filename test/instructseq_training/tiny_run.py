@@ -8,7 +8,6 @@ writes the losses of its steps to `out`/losses.json. "each" saves after every st
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from typing import Any
 import torch
 
 from instructseq_model.sequence_model import SequenceModel
-from instructseq_training.config import BatchConfig, ExecutionConfig, OptimiserConfig, TrainConfig
-from instructseq_training.parallel import Processes, join, leave
+from instructseq_training.config import BatchConfig, ExecutionConfig, TrainConfig
+from instructseq_training.parallel import Processes
 from instructseq_training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tiny_world
+from tiny_training import OPTIMISER, STEPS, run_scenarios, sum_of_weights, write_losses
 
-STEPS = 4
 BATCH = BatchConfig(frames=4, referring_maps=1, semantic_maps=1, boxes=2, captions=1, grounding=2, low_precision=False)
 
 
@@ -34,7 +33,7 @@ def tiny_trainer(out: Path, execution: ExecutionConfig, processes: Processes | N
         model="",
         steps=settings.pop("steps", STEPS),
         batch=settings.pop("batch", BATCH),
-        optimiser=OptimiserConfig(warm_up=2, learning_rate=1e-3, final_share=1.0, clip=1.0),
+        optimiser=OPTIMISER,
         execution=execution,
         **settings,
     )
@@ -46,7 +45,7 @@ def tiny_trainer(out: Path, execution: ExecutionConfig, processes: Processes | N
         batches=batcher,
         config=config,
         out=out,
-        evaluate=lambda trained: {"weights": float(sum(p.abs().sum() for p in trained.as_module().parameters()))},
+        evaluate=sum_of_weights,
         processes=processes,
     )
 
@@ -64,13 +63,8 @@ def run(scenario: dict[str, Any], processes: Processes) -> None:
             trainer.save()
     if scenario.get("state") == "save":
         trainer.save()
-    scores = trainer.score()
-    if processes.main:
-        (out / "losses.json").write_text(json.dumps({"rows": rows, "scores": scores}))
+    write_losses(trainer, rows, processes)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for described in json.loads(Path(sys.argv[1]).read_text()):
-        run(described, join(described["execution"]["parallel"], device=torch.device("cpu")))
-    leave()
+    run_scenarios(run)

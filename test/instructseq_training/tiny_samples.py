@@ -9,7 +9,6 @@ Each scenario also names "root", the datasets' folder, and "trained", whether th
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,25 +18,33 @@ import torch
 
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.vision import VisionEncoder, VisionSpec
-from instructseq_training.config import BatchConfig, ExecutionConfig, OptimiserConfig, TrainConfig, VisionConfig
+from instructseq_model.vision_transformer import VisionTransformerConfig
+from instructseq_training.config import BatchConfig, ExecutionConfig, TrainConfig, VisionConfig
 from instructseq_training.datasets.mixture import load_mixture
 from instructseq_training.datasets.training_data import TrainingData, open_training_data
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.instructions import load_instruction_set
-from instructseq_training.parallel import Processes, join, leave
+from instructseq_training.parallel import Processes
 from instructseq_training.sample_batches import FrozenFeatures, SampleBatcher, as_pixels
 from instructseq_training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tiny_world
+from tiny_training import OPTIMISER, STEPS, run_scenarios, sum_of_weights, write_losses
 
 ROOT = Path(__file__).resolve().parents[2]
 MIXTURE = ROOT / "config" / "mixtures" / "paper.yaml"
-SPEC = VisionSpec(timm_name="test_vit", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), patch=16, width=64)
+SPEC = VisionSpec(
+    timm_name="test_vit",
+    network=VisionTransformerConfig(patch=16, width=64, depth=6, heads=2),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    patch=16,
+    width=64,
+)
 IMAGE_SIZE = 64
 BATCH = BatchConfig(frames=8, referring_maps=0, semantic_maps=0, boxes=0, captions=0, grounding=0, low_precision=False)
-STEPS = 4
 
 
 def vision() -> VisionEncoder:
@@ -98,11 +105,11 @@ def tiny_trainer(
             vision=VisionConfig(trained=trained, learning_rate=5e-4),
             steps=STEPS,
             batch=BATCH,
-            optimiser=OptimiserConfig(warm_up=2, learning_rate=1e-3, final_share=1.0, clip=1.0),
+            optimiser=OPTIMISER,
             execution=execution or ExecutionConfig(precision="fp32"),
         ),
         out=out,
-        evaluate=lambda parts: {"weights": float(sum(p.abs().sum() for p in parts.as_module().parameters()))},
+        evaluate=sum_of_weights,
         processes=processes,
         vision=encoder if trained else None,
     )
@@ -120,13 +127,8 @@ def run(scenario: dict[str, Any], processes: Processes) -> None:
     )
     rows = [trainer.train_step() for _ in range(scenario["steps"])]
     trainer.save()
-    scores = trainer.score()
-    if processes.main:
-        (out / "losses.json").write_text(json.dumps({"rows": rows, "scores": scores}))
+    write_losses(trainer, rows, processes)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for described in json.loads(Path(sys.argv[1]).read_text()):
-        run(described, join(described["execution"]["parallel"], device=torch.device("cpu")))
-    leave()
+    run_scenarios(run)

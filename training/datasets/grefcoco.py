@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from instructseq_training.datasets.files import entries, read_json
-from instructseq_training.datasets.referring import Reference, ReferringSplit, open_referring
+from instructseq_training.datasets.files import read_json
+from instructseq_training.datasets.referring import Reference, ReferringSplit, open_referring, read_references
 
 FOLDER = "grefcoco"
 REFS = "grefs(unc).json"
@@ -20,18 +20,7 @@ def read_grefcoco(root: Path) -> list[Reference]:
         DatasetError: the file is missing or damaged.
     """
     file = root / FOLDER / REFS
-    keys = ("image_id", "split", "ann_id", "sentences")
-    return [
-        Reference(
-            image_id=int(entry["image_id"]),
-            split=str(entry["split"]),
-            annotations=_annotations(entry["ann_id"]),
-            sentences=tuple(
-                sentence["sent"] for sentence in entries(entry["sentences"], keys=["sent"], origin=f"{file}: sentences")
-            ),
-        )
-        for entry in entries(read_json(file), keys=keys, origin=str(file))
-    ]
+    return read_references(read_json(file), origin=file, annotations=_annotations)
 
 
 def open_grefcoco(root: Path, split: str) -> ReferringSplit:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from instructseq_training.datasets.files import entries
 from instructseq_training.datasets.pickles import read_plain_pickle
-from instructseq_training.datasets.referring import Reference, ReferringSplit, open_referring
+from instructseq_training.datasets.referring import Reference, ReferringSplit, open_referring, read_references
 
 REFS = {"refcoco": "refs(unc).p", "refcoco+": "refs(unc).p", "refcocog": "refs(umd).p"}
 """The pickle of each dataset: UNC's division of RefCOCO and RefCOCO+, UMD's of RefCOCOg. Google's division of RefCOCOg
@@ -24,18 +24,7 @@ def read_refcoco(root: Path, name: str) -> list[Reference]:
         DatasetError: the pickle is missing, damaged, or holds anything but plain data.
     """
     file = root / name / REFS[name]
-    keys = ("image_id", "split", "ann_id", "sentences")
-    return [
-        Reference(
-            image_id=int(entry["image_id"]),
-            split=str(entry["split"]),
-            annotations=(int(entry["ann_id"]),),
-            sentences=tuple(
-                sentence["sent"] for sentence in entries(entry["sentences"], keys=["sent"], origin=f"{file}: sentences")
-            ),
-        )
-        for entry in entries(read_plain_pickle(file), keys=keys, origin=str(file))
-    ]
+    return read_references(read_plain_pickle(file), origin=file, annotations=_one_object)
 
 
 def open_refcoco(root: Path, split: str) -> ReferringSplit:
@@ -55,3 +44,7 @@ def open_refcoco_plus(root: Path, split: str) -> ReferringSplit:
 def open_refcocog(root: Path, split: str) -> ReferringSplit:
     """A split of RefCOCOg: train, val or test."""
     return open_referring(root, "refcocog", split, read_refcoco(root, "refcocog"))
+
+
+def _one_object(held: Any) -> tuple[int, ...]:
+    return (int(held),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,32 @@ class ReferringSplit:
         references = [reference for group in self.references.values() for reference in group]
         sentences = sum(len(reference.sentences) for reference in references)
         return {"images": len(self.references), "refs": len(references), "sentences": sentences}
+
+
+def read_references(content: Any, *, origin: Path, annotations: Callable[[Any], tuple[int, ...]]) -> list[Reference]:
+    """The references of a file of the family, all splits.
+
+    Args:
+        content: what the file holds.
+        origin: the file, for messages.
+        annotations: numbers of the objects from an entry's `ann_id`.
+
+    Raises:
+        DatasetError: the content is no list of references.
+    """
+    keys = ("image_id", "split", "ann_id", "sentences")
+    return [
+        Reference(
+            image_id=int(entry["image_id"]),
+            split=str(entry["split"]),
+            annotations=annotations(entry["ann_id"]),
+            sentences=tuple(
+                sentence["sent"]
+                for sentence in entries(entry["sentences"], keys=["sent"], origin=f"{origin}: sentences")
+            ),
+        )
+        for entry in entries(content, keys=keys, origin=str(origin))
+    ]
 
 
 def open_referring(root: Path, folder: str, split: str, references: Sequence[Reference]) -> ReferringSplit:

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import webdataset
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from instructseq_training.datasets.errors import DatasetError
 from instructseq_training.datasets.files import first_few, read_json
 from instructseq_training.datasets.record import Record, Split
 from instructseq_training.datasets.shard_members import from_members, to_members
 from instructseq_training.datasets.tar_members import Member, members_of, read_members
+from instructseq_training.progress_columns import progress_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +86,8 @@ def write_shards(split: Split, folder: Path, *, dataset: str, name: str, per_sha
         fingerprint=_fingerprint(split),
     )
     _keep_plan(plan_file(folder, dataset, name), plan)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     files = plan.files(folder)
-    with Progress(*columns) as progress:
+    with Progress(*progress_columns()) as progress:
         task = progress.add_task(f"{dataset} {name}", total=len(split))
         for shard, file in enumerate(files):
             if not file.is_file():

@@ -52,15 +52,23 @@ class Case:
 
 
 def scene_cases(
-    scenes: Path, split: str, *, frames: int, phrasings: InstructionSet, held_out_only: bool = False, seed: int = 0
+    scenes: Path,
+    split: str,
+    *,
+    frames: int,
+    phrasings: InstructionSet,
+    expressions: int = 4,
+    held_out_only: bool = False,
+    seed: int = 0,
 ) -> list[Case]:
-    """Two segmentations, two detections, one semantic map and one caption for each of the first frames of a split.
+    """For each of the first frames of a split, expressions to be marked and boxed, one semantic map and one caption.
 
     Args:
         scenes: folder of shards.
         split: "val" or "heldout".
         frames: how many, spread evenly over the shards.
         phrasings: what the instructions are phrased with.
+        expressions: of each frame; the first half are to be marked, the others to be boxed.
         held_out_only: expressions whose targets are objects never trained on, and none else.
         seed: decides expressions and phrasings.
 
@@ -70,7 +78,7 @@ def scene_cases(
     rng = random.Random(seed)
     cases: list[Case] = []
     for sample in spread_frames(scenes, split, frames):
-        cases += _cases_of(sample, phrasings, rng, held_out_only=held_out_only)
+        cases += _cases_of(sample, phrasings, rng, expressions=expressions, held_out_only=held_out_only)
     return cases
 
 
@@ -130,16 +138,18 @@ def shuffled(cases: Sequence[Case], *, seed: int = 0) -> list[Case]:
     return mixed
 
 
-def _cases_of(sample: Sample, phrasings: InstructionSet, rng: random.Random, *, held_out_only: bool) -> Iterator[Case]:
+def _cases_of(
+    sample: Sample, phrasings: InstructionSet, rng: random.Random, *, expressions: int, held_out_only: bool
+) -> Iterator[Case]:
     said = sample.record
     if held_out_only:
         unknown = {o["index"] for o in said["objects"] if o["held_out"]}
         kept = [e for e in said["expressions"] if e["targets"] and unknown.issuperset(e["targets"])]
         said = {**said, "expressions": kept}
     if said["expressions"]:
-        expressions = draw_expressions(said, 4, kind_weights={}, max_targets=6, rng=rng)
-        for number, expression in enumerate(expressions):
-            task = Task.SEGMENTATION if number < 2 else Task.DETECTION
+        drawn = draw_expressions(said, expressions, kind_weights={}, max_targets=6, rng=rng)
+        for number, expression in enumerate(drawn):
+            task = Task.SEGMENTATION if 2 * number < expressions else Task.DETECTION
             example = referring_example(said, expression, task=task, phrasings=phrasings, rng=rng)
             boxes = [o["box"] for o in said["objects"] if o["index"] in example.targets]
             yield Case(
@@ -149,6 +159,7 @@ def _cases_of(sample: Sample, phrasings: InstructionSet, rng: random.Random, *, 
                 mask=np.isin(sample.instances, example.targets) if task is Task.SEGMENTATION else None,
                 boxes=np.array(boxes, float).reshape(-1, 4) if task is Task.DETECTION else None,
                 kind=example.kind,
+                image_key=sample.key,
             )
     semantic = semantic_example(phrasings=phrasings, label_set="household", rng=rng)
     yield Case(image=sample.rgb, instruction=semantic.instruction, task=Task.SEMANTIC, classes=sample.classes)

@@ -15,6 +15,7 @@ from instructseq_model.label_sets import label_set
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Task
 from instructseq_training.evaluation.answers import Answer, ask
+from instructseq_training.evaluation.bootstrap import bootstrap_interval
 from instructseq_training.evaluation.boxes import accuracy_at_iou, exact_set_accuracy
 from instructseq_training.evaluation.captions import bleu
 from instructseq_training.evaluation.cases import Case
@@ -25,7 +26,11 @@ from instructseq_training.evaluation.masks import (
     pixel_accuracy,
     referring_scores,
 )
+from instructseq_training.evaluation.measures import MEASURES
 from instructseq_training.scenes.shards import read_shard
+
+WITH_INTERVAL = {"res_oiou": "oiou", "rec_ap50": "ap50", "semantic_miou": "miou", "no_target_accuracy": "n_acc"}
+"""Score of the report: metric of `measures` that it is."""
 
 Box = tuple[float, float, float, float]
 
@@ -74,6 +79,22 @@ def scores(cases: Sequence[Case], answers: Sequence[Answer]) -> dict[str, float 
         found["bleu4"] = bleu(captions, [c.captions for c, _ in groups[Task.CAPTION]], tokenizer="regex").bleu_4
         found["caption_count"] = len(captions)
     found["routing"] = float(np.mean([case.task is answer.task for case, answer in zip(cases, answers, strict=True)]))
+    return found
+
+
+def intervals(cases: Sequence[Case], answers: Sequence[Answer]) -> dict[str, list[float]]:
+    """Ends of the 95 % bootstrap intervals over images, of the scores of masks, boxes and maps: `res_oiou_ci95` ..."""
+    found = {}
+    for name, metric in WITH_INTERVAL.items():
+        how = MEASURES[metric]
+        pairs = [(case, answer) for case, answer in zip(cases, answers, strict=True) if case.task in how.tasks]
+        rows = [(case.image_key or id(case.image), how.of_case(case, answer)) for case, answer in pairs]
+        about = [(image, row) for image, row in rows if row is not None]
+        if not about:
+            continue
+        ends = bootstrap_interval(how.statistics([row for _, row in about]), [image for image, _ in about], how.score)
+        if ends is not None:
+            found[f"{name}_ci95"] = list(ends)
     return found
 
 

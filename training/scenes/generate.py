@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from instructseq_training.progress_columns import progress_columns
 from instructseq_training.scenes.assets import find_assets
 from instructseq_training.scenes.captions import write_captions
 from instructseq_training.scenes.catalogue import ObjectModel, read_catalogue
@@ -133,14 +134,7 @@ def _render_job(job: _Job) -> int:
 def _render_all(jobs: Sequence[_Job], workers: int, show_progress: bool) -> None:
     if not jobs:
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, disable=not show_progress) as progress:
+    with Progress(*progress_columns(), disable=not show_progress) as progress:
         task = progress.add_task(f"{jobs[0].split} frames", total=sum(job.frames for job in jobs))
         # Fresh processes: an OpenGL context does not survive a fork.
         context = multiprocessing.get_context("spawn")

@@ -38,14 +38,33 @@ def place(
         random: source of every choice.
     """
     poses: list[Pose | None] = []
-    taken: list[NDArray[np.float64]] = []
-    gap = GAP * max(region)
-    for width, depth in footprints:
-        pose = _free_pose((width + gap, depth + gap), taken, region=region, random=random)
+    standing: list[tuple[tuple[float, float], Pose]] = []
+    for footprint in footprints:
+        pose = place_beside(footprint, standing, region=region, random=random)
         poses.append(pose)
         if pose is not None:
-            taken.append(corners((width + gap, depth + gap), pose))
+            standing.append((footprint, pose))
     return poses
+
+
+def place_beside(
+    footprint: tuple[float, float],
+    standing: list[tuple[tuple[float, float], Pose]],
+    *,
+    region: tuple[float, float],
+    random: np.random.Generator,
+) -> Pose | None:
+    """A pose for one more footprint beside those that stand there, or None if no room was found.
+
+    Args:
+        footprint: width and depth, metres.
+        standing: footprints and poses of the others.
+        region: half width and half depth that the corners may not leave, metres.
+        random: source of every choice.
+    """
+    gap = GAP * max(region)
+    taken = [corners((width + gap, depth + gap), pose) for (width, depth), pose in standing]
+    return _free_pose((footprint[0] + gap, footprint[1] + gap), taken, region=region, random=random)
 
 
 def corners(footprint: tuple[float, float], pose: Pose) -> NDArray[np.float64]:

@@ -101,6 +101,19 @@ def read_shard(file: Path) -> Iterator[Sample]:
         raise SceneError(f"cannot read the shard {file}: {error}; delete it and run the same command again") from error
 
 
+def count_frames(file: Path) -> int:
+    """How many frames a shard holds; its pictures are not read.
+
+    Raises:
+        SceneError: the file is missing or damaged.
+    """
+    try:
+        with tarfile.open(file, "r:") as archive:
+            return sum(member.name.endswith(".json") for member in archive)
+    except (OSError, tarfile.TarError) as error:
+        raise SceneError(f"cannot read the shard {file}: {error}; delete it and run the same command again") from error
+
+
 def _members(sample: Sample) -> Iterator[tuple[str, bytes]]:
     yield "jpg", _encode(sample.rgb, "JPEG", quality=JPEG_QUALITY)
     yield "instances.png", _encode(sample.instances, "PNG", compress_level=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ class Arrangement:
         centres: of each, metres, N x 3.
         colours: parts' rgb as shown, P x 3 each; None: the material's own.
         before_photograph: whether floor and walls are left out for a photograph.
+        region: half width and half depth in which objects may stand, metres.
+        height: of what they stand on, metres.
     """
 
     instances: tuple[Instance, ...]
@@ -51,16 +54,25 @@ class Arrangement:
     centres: NDArray[np.float64]
     colours: tuple[NDArray[np.float64] | None, ...]
     before_photograph: bool
+    region: tuple[float, float]
+    height: float
 
     def only(self, slots: list[int]) -> Arrangement:
         """The same with some of the objects."""
-        return Arrangement(
+        return dataclasses.replace(
+            self,
             instances=tuple(self.instances[slot] for slot in slots),
             poses=tuple(self.poses[slot] for slot in slots),
             centres=self.centres[slots],
             colours=tuple(self.colours[slot] for slot in slots),
-            before_photograph=self.before_photograph,
         )
+
+    def moved(self, slot: int, pose: Pose, *, lifted: float = 0.0) -> Arrangement:
+        """The same with one object elsewhere, `lifted` metres above where it would stand."""
+        instance = self.instances[slot]
+        centres = self.centres.copy()
+        centres[slot] = [pose.x, pose.y, self.height + lifted + instance.size[2] / 2]
+        return dataclasses.replace(self, poses=(*self.poses[:slot], pose, *self.poses[slot + 1 :]), centres=centres)
 
 
 class Stage:
@@ -92,7 +104,7 @@ class Stage:
         colours = []
         painted_words: dict[str, str] = {}
         for instance, pose in kept:
-            self._put(instance, pose, height=height)
+            self.put(instance, pose, height=height)
             colours.append(self._paint(instance, painted_words, random=random))
         self._lights(random)
         return Arrangement(
@@ -103,6 +115,8 @@ class Stage:
             ),
             colours=tuple(colours),
             before_photograph=before_photograph,
+            region=region,
+            height=height,
         )
 
     def aim(self, camera: Camera, *, walls: bool) -> None:
@@ -179,7 +193,8 @@ class Stage:
         few = held_out[: int(random.integers(1, 4))]
         return few + [instance for instance in first if not instance.model.held_out]
 
-    def _put(self, instance: Instance, pose: Pose, *, height: float) -> None:
+    def put(self, instance: Instance, pose: Pose, *, height: float) -> None:
+        """Show an object, its underside `height` metres above the floor."""
         model = self._world.model
         model.body_pos[instance.body] = [pose.x, pose.y, height + 0.001]
         model.body_quat[instance.body] = [math.cos(pose.yaw / 2), 0, 0, math.sin(pose.yaw / 2)]

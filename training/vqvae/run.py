@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 import yaml
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn
 
 from instructseq_model.errors import CheckpointError, ConfigError
 from instructseq_model.label_sets import label_set
 from instructseq_model.vqvae import VQVAEConfig, save_vqvae
 from instructseq_training.parallel import Processes, join, leave
+from instructseq_training.progress_columns import progress_columns
 from instructseq_training.vqvae.adversary import CHANCE, DISCRIMINATOR_FILE, Adversary, load_adversary
 from instructseq_training.vqvae.data import DataConfig, map_palettes, measuring_maps, training_maps
 from instructseq_training.vqvae.perceptual import PERCEPTUAL_FILE, PerceptualDistance, load_perceptual
@@ -176,22 +177,16 @@ def _train_with_progress(trainer: Trainer, out: Path) -> None:
         trainer.run()
         return
     out.mkdir(parents=True, exist_ok=True)
-    columns = (
-        TextColumn("VQ-VAE"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
+    columns = (*progress_columns(), TextColumn("{task.fields[losses]}"))
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(*columns))
         log = stack.enter_context((out / "log.jsonl").open("a", buffering=1, encoding="utf-8"))
-        task = progress.add_task("", total=trainer.recipe.steps, completed=trainer.step)
+        task = progress.add_task("VQ-VAE", total=trainer.recipe.steps, completed=trainer.step, losses="")
 
         def show(step: StepReport) -> None:
             row = {"step": step.step, **step.losses, "moved": step.moved, "seconds": step.seconds}
             log.write(json.dumps(row) + "\n")
             shown = "  ".join(f"{name} {step.losses[name]:.3f}" for name in trainer.losses)
-            progress.update(task, completed=step.step, description=shown)
+            progress.update(task, completed=step.step, losses=shown)
 
         trainer.run(folder=out, report=show)

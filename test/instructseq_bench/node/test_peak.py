@@ -12,7 +12,7 @@ def found_at(rate: float, *, capacity: float, fastest: float = 1e9) -> Timing:
     """What a server of this capacity gives, shown frames by a sender that reaches `fastest`."""
     sent = min(rate, fastest)
     missed = max(0.0, (sent - capacity) / sent)
-    return Timing(mean=0.1, median=0.1, p95=0.1, most=0.1, jitter=0.0, sent_rate=sent, missed=missed, frames=100)
+    return Timing(latencies=(0.1,), mean=0.1, p95=0.1, most=0.1, jitter=0.0, sent_rate=sent, missed=missed, frames=100)
 
 
 @pytest.mark.parametrize("guess", [1.0, 9.0, 11.0, 300.0])

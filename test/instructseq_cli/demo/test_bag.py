@@ -5,13 +5,17 @@ import os
 import numpy as np
 import pytest
 
-from instructseq_cli.demo.bag import BagError, BagWriter, Record, message_types, read_bag
+from instructseq_cli.demo.bag import read_bag
 from instructseq_cli.demo.frames import INSTANCES_TOPIC, frames_of_bag, photograph
 from instructseq_cli.demo.scene_bag import write_scene_bag
+from instructseq_replay.bags.damage import Message
+from instructseq_replay.bags.errors import BagError
+from instructseq_replay.bags.types import message_types
+from instructseq_replay.bags.writing import BagWriter
 
 
-def record(stamp_ns: int, data: bytes = b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00") -> Record:
-    return Record(topic="/words", type_name="std_msgs/msg/String", stamp_ns=stamp_ns, data=data)
+def record(stamp_ns: int, data: bytes = b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00") -> Message:
+    return Message(topic="/words", type_name="std_msgs/msg/String", log_ns=stamp_ns, data=data)
 
 
 def test_messages_read_back_in_the_order_of_their_time(tmp_path):
@@ -19,14 +23,14 @@ def test_messages_read_back_in_the_order_of_their_time(tmp_path):
     with BagWriter(tmp_path / "bag", types=message_types(), compress=True) as writer:
         for each in records:
             writer.write(each)
-    assert list(read_bag(tmp_path / "bag")) == sorted(records, key=lambda each: each.stamp_ns)
+    assert list(read_bag(tmp_path / "bag")) == sorted(records, key=lambda each: each.log_ns)
 
 
 def test_a_new_bag_replaces_an_old_one(tmp_path):
     for stamp in (1, 2):
         with BagWriter(tmp_path / "bag", types=message_types(), compress=False) as writer:
             writer.write(record(stamp))
-    assert [each.stamp_ns for each in read_bag(tmp_path / "bag")] == [2]
+    assert [each.log_ns for each in read_bag(tmp_path / "bag")] == [2]
 
 
 def test_a_missing_bag_and_an_unknown_package_say_what_to_do(tmp_path):

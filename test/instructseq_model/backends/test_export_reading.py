@@ -1,9 +1,11 @@
 """An export folder that is damaged, of another version or for another backend is refused before anything is loaded."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from instructseq_model.backends.export_reading import read_export
 from instructseq_model.backends.table import load_backend
 from instructseq_model.errors import CheckpointError, ConfigError
 
@@ -26,6 +28,20 @@ def test_export_of_another_version_is_refused(few_graphs: Path) -> None:
     try:
         with pytest.raises(CheckpointError, match="format 2"):
             load_backend(few_graphs)
+    finally:
+        manifest.write_text(text)
+
+
+@pytest.mark.parametrize("room", [0, -1])
+def test_decoder_with_room_for_nothing_is_refused(few_graphs: Path, room: int) -> None:
+    manifest = few_graphs / "manifest.json"
+    text = manifest.read_text()
+    changed = json.loads(text)
+    changed["graphs"]["decoder"]["inputs"]["keys_0"]["shape"][2] = room
+    manifest.write_text(json.dumps(changed))
+    try:
+        with pytest.raises(CheckpointError, match=f"room for {room} tokens"):
+            read_export(few_graphs)
     finally:
         manifest.write_text(text)
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from instructseq_model.decoding import GREEDY, beam_search, beam_searches, generate
+from instructseq_model.decoding.underway import Underway
 from instructseq_model.errors import ConfigError
-from instructseq_model.vocabulary import BEGIN, END, OutputKind
+from instructseq_model.vocabulary import BEGIN, END, PAD, OutputKind
 
 
 def every_text(scene: Any, length_penalty: float) -> list[tuple[float, float, tuple[int, ...]]]:
@@ -65,6 +66,25 @@ def test_beams_of_boxes_are_whole_boxes(make_scene: Callable[..., Any]) -> None:
     beams = beam_search(scene.model, scene.prefix(1), size=6, kind=OutputKind.BOXES)
     assert beams
     assert all(len(beam.tokens) in (0, 4, 8) for beam in beams)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_greedy_search_under_way_holds_the_beginning_of_what_it_finds(
+    make_scene: Callable[..., Any], seed: int
+) -> None:
+    scene = make_scene(seed=seed)
+    seen: list[Underway] = []
+    beams = beam_searches(scene.model, scene.prefix(), size=1, observe=lambda look: seen.append(look()))
+    assert seen
+    for look in seen:
+        for row, (found,) in enumerate(beams):
+            held = look.tokens[row][look.tokens[row] != PAD].tolist()
+            assert held == list(found.tokens[: len(held)])
+            assert look.probabilities[row].log().sum() <= 1e-6
+            if len(held) == len(found.tokens) and look.tokens.shape[1] > len(held):
+                expected = found.log_probability  # it is finished, and others are not
+                assert float(look.probabilities[row].log().sum()) == pytest.approx(expected, abs=1e-4)
+        assert not look.decided.any()
 
 
 def test_wrong_arguments_are_refused(make_scene: Callable[..., Any]) -> None:

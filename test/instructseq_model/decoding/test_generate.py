@@ -6,7 +6,9 @@ import torch
 
 from instructseq_model.decoding import GREEDY, Sampling, generate, kind_probabilities
 from instructseq_model.decoding.generate import Draw, Meanings, near_probability
+from instructseq_model.decoding.torch_steps import TorchDecoder, TorchSteps
 from instructseq_model.errors import ConfigError
+from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vocabulary import BEGIN, END, PAD, OutputKind
 
 WARM = Sampling(temperature=1.0)
@@ -26,6 +28,43 @@ def test_samples_over_one_prefix_equal_separate_runs_with_the_same_noise(scene: 
             assert together.lengths[index] == alone.lengths[0]
             found = together.probabilities[index, :length]
             torch.testing.assert_close(found, alone.probabilities[0], atol=1e-5, rtol=1e-4)
+
+
+class CountingDecoder(TorchDecoder):
+    """Keeps how many rows each pass is shown."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        super().__init__(model)
+        self.shown: list[int] = []
+
+    def begin(self, *given: Any, **named: Any) -> TorchSteps:
+        steps = super().begin(*given, **named)
+        forward = steps.forward
+
+        def counted(tokens: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+            self.shown.append(len(tokens))
+            return forward(tokens, starts)
+
+        steps.forward = counted  # type: ignore[method-assign]
+        return steps
+
+
+def test_sequences_that_have_ended_cost_no_more_passes(make_scene: Callable[..., Any]) -> None:
+    scene = make_scene(text_tokens=30)
+    with torch.no_grad():
+        scene.model.head.bias[END] = -1
+    decoder = CountingDecoder(scene.model)
+    hot = Sampling(temperature=3.0)
+    together = generate(decoder, scene.prefix(), OutputKind.TEXT, sampling=hot, samples=8)
+    assert together.lengths.min() < 0.5 * together.lengths.max()
+    assert decoder.shown[0] == 24
+    assert decoder.shown[-1] <= 12
+    assert decoder.shown == sorted(decoder.shown, reverse=True)
+    for row in range(24):
+        alone = generate(
+            scene.model, scene.prefix(row // 8), OutputKind.TEXT, sampling=hot, first_sample=row % 8
+        ).tokens[0]
+        assert together.tokens[row, : len(alone)].tolist() == alone.tolist()
 
 
 @pytest.mark.parametrize("kind", list(OutputKind))
@@ -122,8 +161,8 @@ def test_kind_masses_sum_to_one_and_an_immediate_end_counts_as_boxes(scene: Any)
 
 
 def test_coordinate_probability_adds_up_the_bins_nearby() -> None:
-    logits = torch.full((2, 41), 1 / 41).log()  # 40 bins and END, all equally probable
-    found = near_probability(logits, torch.tensor([3, 40]), bins=40)
+    probability = torch.full((2, 41), 1 / 41)  # 40 bins and END, all equally probable
+    found = near_probability(probability, torch.tensor([3, 40]), bins=40)
     assert found.tolist() == pytest.approx([14 / 41, 1 / 41], abs=1e-6)  # bins 0 to 13; END alone
 
 
@@ -165,7 +204,7 @@ def test_sampling_draws_tokens_as_ever_and_tells_the_probability_of_what_they_me
     plain, _ = drawn(Meanings(labels=torch.arange(4)), logits, temperature=1.0)
     picked, probability = drawn(meanings, logits, temperature=1.0)
     assert picked == plain
-    masses = meanings.probabilities(logits)
+    masses = meanings.masses(logits.softmax(-1))
     assert probability == pytest.approx([float(m[meanings.labels[p]]) for m, p in zip(masses, picked, strict=True)])
 
 

@@ -15,10 +15,11 @@ from instructseq_model.decoding import GREEDY, DecodingPrefix, Generated, Sampli
 from instructseq_model.decoding.drafts import DRAFTS, Drafter, Drawing, PreviousDraft, StaleDraft
 from instructseq_model.decoding.generate import Meanings
 from instructseq_model.decoding.parallel import generate_maps
+from instructseq_model.decoding.underway import Underway
 from instructseq_model.errors import ConfigError
 from instructseq_model.sequence_model import SequenceConfig, SequenceModel
 from instructseq_model.transformer import TransformerConfig
-from instructseq_model.vocabulary import OutputKind, Vocabulary
+from instructseq_model.vocabulary import PAD, OutputKind, Vocabulary
 
 CODES = 7
 
@@ -149,6 +150,38 @@ def test_progress_counts_up_to_the_whole_map_and_may_end_the_decoding() -> None:
 
     with pytest.raises(InterruptedError):
         generate_maps(model, prefix, sampling=GREEDY, progress=stop)
+
+
+@pytest.mark.parametrize("draft", DRAFTS.values())
+def test_maps_under_way_are_what_the_finished_maps_will_be(draft: type[StaleDraft]) -> None:
+    model, prefix = model_and_prefix(4, 2)
+    how: dict[str, Any] = {"sampling": Sampling(temperature=1.0), "samples": 3, "window": 4}
+    seen: list[Underway] = []
+    made = generate_maps(model, prefix, drafter=draft(), observe=lambda look: seen.append(look()), **how)
+    assert_same(made, generate_maps(model, prefix, drafter=draft(), **how))
+    assert len(seen) > 2
+    before = torch.zeros(6)
+    for look in seen:
+        decided = torch.arange(25) < look.decided[:, None]
+        assert torch.equal(look.tokens[decided], made.tokens[decided])
+        assert torch.equal(look.probabilities, torch.where(decided, made.probabilities, 1.0))
+        guessed = look.tokens[~decided]
+        assert set(guessed.tolist()) <= {PAD, *model.config.vocabulary.visual_range}
+        assert (look.decided >= before).all()
+        before = look.decided
+    assert (seen[0].tokens == PAD).any() or draft is DRAFTS["one_shot"]
+    assert before.min() < 25
+
+
+@pytest.mark.parametrize("kind", [OutputKind.BOXES, OutputKind.MAP])
+def test_sequences_under_way_are_beginnings_of_the_finished_ones(kind: OutputKind) -> None:
+    model, prefix = model_and_prefix(4, 2)
+    seen: list[Underway] = []
+    made = generate(model, prefix, kind, sampling=GREEDY, observe=lambda look: seen.append(look()))
+    assert [look.decided.tolist() for look in seen] == [[step] * 2 for step in range(1, made.tokens.shape[1])]
+    for look in seen:
+        assert torch.equal(look.tokens, made.tokens[:, : look.tokens.shape[1]])
+        assert torch.equal(look.probabilities, made.probabilities[:, : look.tokens.shape[1]])
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"window": 0}])

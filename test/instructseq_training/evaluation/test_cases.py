@@ -78,6 +78,14 @@ def test_a_frame_gives_six_questions_whose_answers_are_true(scenes: Path) -> Non
             assert case.captions == tuple(made.record["captions"])
 
 
+def test_as_many_expressions_are_asked_for_as_wanted_half_of_them_to_be_marked(scenes: Path) -> None:
+    cases = scene_cases(scenes, "val", frames=2, phrasings=PHRASINGS, expressions=7)
+    kinds = {Task.SEGMENTATION: 4, Task.DETECTION: 3, Task.SEMANTIC: 1, Task.CAPTION: 1}
+    assert Counter(case.task for case in cases) == {task: 2 * count for task, count in kinds.items()}
+    asked = [case.image_key for case in cases if case.task in (Task.SEGMENTATION, Task.DETECTION)]
+    assert asked == 7 * ["val-0000000"] + 7 * ["val-0000004"]
+
+
 def test_questions_follow_from_the_seed(scenes: Path) -> None:
     first, again, other = (
         [case.instruction for case in scene_cases(scenes, "val", frames=8, phrasings=PHRASINGS, seed=seed)]

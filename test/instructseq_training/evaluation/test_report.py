@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from instructseq_model.perception import Task
 from instructseq_training.evaluate import markdown
 from instructseq_training.evaluation.answers import Answer
 from instructseq_training.evaluation.cases import Case, shuffled
-from instructseq_training.evaluation.report import scores
+from instructseq_training.evaluation.report import intervals, scores
 
 
 def cases() -> list[Case]:
@@ -69,3 +71,17 @@ def test_shuffling_takes_the_words_of_another_image_of_the_same_task() -> None:
 def test_the_table_has_a_row_a_method_and_a_dash_for_what_was_not_measured() -> None:
     table = markdown([{"method": "model", "split": "(a)", "res_oiou": 0.5, "routing": 1.0}])
     assert "| model | (a) | 50.0 | – | – | – | 100.0 |" in table
+
+
+def test_intervals_hold_the_score_and_are_a_point_where_all_images_agree() -> None:
+    some = [replace(case, image_key=str(number)) for number in range(30) for case in cases()[:1]]
+    same = intervals(some, [perfect(case) for case in some])
+    assert same == {"res_oiou_ci95": [1.0, 1.0]}
+    given = [perfect(case) if number % 3 else Answer() for number, case in enumerate(some)]
+    low, high = intervals(some, given)["res_oiou_ci95"]
+    assert 0.4 < low < scores(some, given)["res_oiou"] < high < 0.9
+
+
+def test_the_table_shows_half_of_the_interval() -> None:
+    row = {"method": "model", "split": "new", "res_oiou": 0.424, "res_oiou_ci95": [0.36, 0.48], "rec_ap50": 0.5}
+    assert "| model | new | 42.4 ± 6 | 50.0 | – |" in markdown([row])

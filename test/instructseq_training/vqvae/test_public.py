@@ -15,13 +15,6 @@ from instructseq_training.vqvae.public import PublicMaps, open_public_maps
 from ..datasets import generate
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("datasets")
-    generate.everything(folder)
-    return folder
-
-
 def maps(root: Path, **settings: Any) -> PublicMaps:
     given = {"semantic": ["coco_stuff"], "referring": ["refcoco"], "split": "train", "side": 120, "named_colours": 8}
     return open_public_maps(root, labels=label_set("coco_stuff"), **{**given, **settings})

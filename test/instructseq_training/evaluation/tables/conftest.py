@@ -61,8 +61,12 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model whose answers mean nothing; its frozen encoders are the real ones."""
-    return written(tmp_path_factory.mktemp("checkpoint"), *random_parts("household"))
+    """A small model that paints every answer, at random; its frozen encoders are the real ones."""
+    config, sequence, router = random_parts("household")
+    visual = config.sequence.vocabulary.visual_range
+    with torch.no_grad():
+        sequence.head.bias[visual.start : visual.stop] += 1000
+    return written(tmp_path_factory.mktemp("checkpoint"), config, sequence, router)
 
 
 @pytest.fixture(scope="session")

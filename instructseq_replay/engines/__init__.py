@@ -1,0 +1,1 @@
+"""Who goes through the frames: this process, or workers on many machines."""

@@ -1,0 +1,1 @@
+"""The documentation site: its reference, its pictures, and the commands in it."""
