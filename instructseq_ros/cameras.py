@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from instructseq_ros.distributions import qos_events
 from instructseq_ros.frame_order import FrameOrder, Order
+from instructseq_ros.incompatible_ends import IncompatibleEnds
 from instructseq_ros.inference import Frame
 from instructseq_ros.metrics import Drop, Metrics
 from instructseq_ros.qos_report import subscription_report
@@ -54,7 +55,8 @@ class Cameras:
         most_late: asked for the seconds by which a frame may lie before the newest one and be late.
         offer: takes each frame that is in order.
         metrics: counts the frames.
-        warn: told what is wrong with an image topic: the kind of event, and facts by name.
+        warn: told what is wrong with a frame: the kind of event, and facts by name.
+        incompatible: told of publishers that cannot be heard.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class Cameras:
         offer: Callable[[str, Frame], None],
         metrics: Metrics,
         warn: Callable[..., None],
+        incompatible: IncompatibleEnds,
     ) -> None:
         self._node, self._most_late, self._offer = node, most_late, offer
-        self._metrics, self._warn = metrics, warn
+        self._metrics, self._warn, self._incompatible = metrics, warn, incompatible
         self._orders = {name: FrameOrder() for name in names}
         self._subscriptions: list[Subscription[Any]] = []
         for name in names:
@@ -83,6 +86,7 @@ class Cameras:
     def close(self) -> None:
         """Take the subscriptions away."""
         for subscription in self._subscriptions:
+            self._incompatible.forget(subscription.topic_name)
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
 
@@ -97,7 +101,7 @@ class Cameras:
             copy(FRAMES_IN),  # overrides are written into the profile that is given
             callback_group=MutuallyExclusiveCallbackGroup(),
             event_callbacks=qos_events().SubscriptionEventCallbacks(
-                incompatible_qos=lambda event: self._incompatible(subscription)
+                incompatible_qos=lambda event: self._found_incompatible(subscription)
             ),
             qos_overriding_options=qos_overrides(),
         )
@@ -116,6 +120,6 @@ class Cameras:
             self._warn("clock_restarted", camera=camera, stamp=stamp / NANOSECONDS)
         self._offer(camera, Frame(camera=camera, message=message, compressed=compressed, arrived=time.monotonic()))
 
-    def _incompatible(self, subscription: Subscription[Any]) -> None:
-        for words in subscription_report(self._node, subscription.topic_name, subscription.qos_profile):
-            self._warn("incompatible_qos", reason=words)
+    def _found_incompatible(self, subscription: Subscription[Any]) -> None:
+        topic, own = subscription.topic_name, subscription.qos_profile
+        self._incompatible.note(topic, lambda: subscription_report(self._node, topic, own))

@@ -26,6 +26,7 @@ from instructseq_ros.cameras import NANOSECONDS, Cameras, image_topic
 from instructseq_ros.device_health import device_health
 from instructseq_ros.diagnostics import Condition, statuses
 from instructseq_ros.event_log import EventLog
+from instructseq_ros.incompatible_ends import IncompatibleEnds
 from instructseq_ros.inference import Answer, Frame, PerceiverLike, goal_request, load_perceiver
 from instructseq_ros.instruction_inputs import InstructionInputs
 from instructseq_ros.metrics import Drop, Metrics
@@ -68,6 +69,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         self._action: PerceiveAction | None = None
         self._metrics = Metrics()
         self._model = ModelKeeper(load=load, on_lost=self._device_lost)
+        self._incompatible = IncompatibleEnds(warn=self._warn)
         self._standing = StandingInstructions(on_change=self._instructions_changed)
         self._answering = Answering(
             model=self._model,
@@ -146,7 +148,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
     def _open_topics(self) -> None:
         self._accepted = 0
         self._metrics.watch(self._table.settings().cameras)
-        self._outputs = Outputs(self, warn=self._warn)
+        self._outputs = Outputs(self, incompatible=self._incompatible)
         self._instructions = InstructionInputs(
             self,
             self._standing,
@@ -245,6 +247,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             offer=self._worker.offer,
             metrics=self._metrics,
             warn=self._warn,
+            incompatible=self._incompatible,
         )
 
     def _parameters_changed(self, values: dict[str, Value]) -> None:
@@ -292,6 +295,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
 
     def _diagnose(self) -> None:
         self._standing.expire(self._now())
+        self._incompatible.tell()
         settings = self._table.settings()
         device = self._model.device
         condition = Condition(

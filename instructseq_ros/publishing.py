@@ -21,6 +21,7 @@ from instructseq_model.overlay import draw_perception
 from instructseq_model.vocabulary import OutputKind
 from instructseq_ros.cameras import FRAMES_IN, OVERRIDABLE
 from instructseq_ros.distributions import qos_events
+from instructseq_ros.incompatible_ends import IncompatibleEnds
 from instructseq_ros.inference import Answer
 from instructseq_ros.messages import (
     caption_message,
@@ -65,11 +66,11 @@ class Outputs:
 
     Args:
         node: the node that owns them.
-        warn: told of subscriptions that cannot hear them: the kind of event, and facts by name.
+        incompatible: told of subscriptions that cannot hear them.
     """
 
-    def __init__(self, node: LifecycleNodeMixin, *, warn: Callable[..., None] = lambda *_, **__: None) -> None:
-        self._node, self._warn = node, warn
+    def __init__(self, node: LifecycleNodeMixin, *, incompatible: IncompatibleEnds) -> None:
+        self._node, self._incompatible = node, incompatible
         self._lock = threading.RLock()
         self._active = False
         self._perception = self._make(PerceptionMessage, "~/perception", ANSWERS_OUT, overridable=True)
@@ -120,6 +121,7 @@ class Outputs:
 
     def _destroy(self, publishers: Iterable[LifecyclePublisher[Any]]) -> None:
         for publisher in publishers:
+            self._incompatible.forget(publisher.topic_name)
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _stock(self, name: str, pair: Pair, *, overridable: bool = False) -> LifecyclePublisher[Any]:
@@ -134,7 +136,7 @@ class Outputs:
             topic,
             copy(qos),  # overrides are written into the profile that is given
             event_callbacks=qos_events().PublisherEventCallbacks(
-                incompatible_qos=lambda event: self._incompatible(made)
+                incompatible_qos=lambda event: self._found_incompatible(made)
             ),
             **options,
         )
@@ -142,10 +144,10 @@ class Outputs:
             made.on_activate(None)  # type: ignore[arg-type]  # the state before, which it does not look at
         return made
 
-    def _incompatible(self, publisher: LifecyclePublisher[Any]) -> None:
+    def _found_incompatible(self, publisher: LifecyclePublisher[Any]) -> None:
         node: Any = self._node
-        for words in publisher_report(node, publisher.topic_name, publisher.qos_profile):
-            self._warn("incompatible_qos", reason=words)
+        topic, own = publisher.topic_name, publisher.qos_profile
+        self._incompatible.note(topic, lambda: publisher_report(node, topic, own))
 
 
 class TopicSet:

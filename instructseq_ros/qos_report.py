@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from enum import IntEnum
 from typing import Any
 
+from rclpy.duration import Duration, Infinite
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.qos import LivelinessPolicy, QoSCompatibility, QoSProfile, qos_check_compatible
 
 _POLICIES = ("reliability", "durability")
 """Those that two ends have to agree on and that parameters can set; history and depth are each end's own affair."""
@@ -57,11 +59,27 @@ def _fix(topic: str, side: str, *, offered: QoSProfile, requested: QoSProfile) -
 
 
 def _fits(offered: QoSProfile, requested: QoSProfile) -> bool:
-    return int(qos_check_compatible(offered, requested)[0]) != int(QoSCompatibility.ERROR)
+    return int(_compared(offered, requested)[0]) != int(QoSCompatibility.ERROR)
 
 
 def _reason(offered: QoSProfile, requested: QoSProfile) -> str:
-    return str(qos_check_compatible(offered, requested)[1]).strip().rstrip(";.")
+    return str(_compared(offered, requested)[1]).strip().rstrip(";.")
+
+
+def _compared(offered: QoSProfile, requested: QoSProfile) -> tuple[QoSCompatibility, str]:
+    return qos_check_compatible(_spelled_out(offered), _spelled_out(requested))
+
+
+def _spelled_out(profile: QoSProfile) -> QoSProfile:
+    """The profile with defaults as discovery tells them: to a comparison, a deadline of 0 and none at all differ."""
+    found = copy(profile)
+    if found.deadline == Duration():
+        found.deadline = Infinite
+    if found.liveliness_lease_duration == Duration():
+        found.liveliness_lease_duration = Infinite
+    if found.liveliness == LivelinessPolicy.SYSTEM_DEFAULT:
+        found.liveliness = LivelinessPolicy.AUTOMATIC
+    return found
 
 
 def _name(end: Any) -> str:
