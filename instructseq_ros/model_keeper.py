@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -57,7 +58,7 @@ class ModelKeeper:
         """
         with self._lock:
             self._perceiver, self._settings, self._lost = None, settings, ""
-            self._perceiver = self._load(settings)
+            self._perceiver = self._loaded(settings)
             hand_back_freed_memory()
 
     def wake(self) -> None:
@@ -68,7 +69,7 @@ class ModelKeeper:
         """
         with self._lock:
             if self._perceiver is None and self._settings is not None:
-                self._perceiver = self._load(self._settings)
+                self._perceiver = self._loaded(self._settings)
 
     def rest(self) -> None:
         """Give memory back while there is nothing to do: all of a card's, and on a CPU what is remembered of frames."""
@@ -114,9 +115,18 @@ class ModelKeeper:
                 raise error
             # An export for the lost device is of no use elsewhere; a checkpoint loads anywhere.
             self._settings = replace(settings, device=fallback, fallback_device="")
-            self._perceiver = self._load(self._settings)
+            self._perceiver = self._loaded(self._settings)
             self._on_lost(error, fallback)
             return self._perceiver
+
+    def _loaded(self, settings: Settings) -> PerceiverLike:
+        """The model, loaded in a thread that ends with it.
+
+        PyTorch's threads belong to the one that they first worked for. Beside those of a loading thread that lives on,
+        the worker's go to sleep after each operation, for more threads than cores are known then.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="instructseq-load") as thread:
+            return thread.submit(self._load, settings).result()
 
     def _drop(self) -> None:
         self._perceiver = None

@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 
 import rclpy
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import Executor, MultiThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
+
+from instructseq_ros.handing_executor import HandingExecutor
 
 STOP_SECONDS = 0.2
 """A signal is noticed within this time."""
@@ -24,7 +26,7 @@ def spin_until_stopped(node: Node, *, threads: int, stop: Callable[[], None]) ->
         threads: of the executor.
         stop: ends the node's own threads.
     """
-    executor = MultiThreadedExecutor(num_threads=threads)
+    executor = HandingExecutor(threads)
     executor.add_node(node)
     with _stop_signals() as asked_to_stop:
         try:

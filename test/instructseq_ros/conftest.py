@@ -176,7 +176,7 @@ class Robot:
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.action import ActionClient
-        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+        from rclpy.executors import SingleThreadedExecutor
         from rclpy.parameter import Parameter
         from rclpy.qos import QoSProfile, qos_profile_sensor_data
         from sensor_msgs.msg import CompressedImage, Image
@@ -184,6 +184,7 @@ class Robot:
 
         from instructseq.action import Perceive
         from instructseq.msg import Instruction
+        from instructseq_ros.handing_executor import HandingExecutor
         from instructseq_ros.node import EXECUTOR_THREADS, InstructSeqNode
 
         self.context = rclpy.Context()
@@ -206,7 +207,7 @@ class Robot:
         # Made before anything spins: an action client joins its node before it is whole.
         self.action = ActionClient(self.tester, Perceive, "/instructseq/perceive")
         self.executors = [
-            MultiThreadedExecutor(EXECUTOR_THREADS, context=self.context),
+            HandingExecutor(EXECUTOR_THREADS, context=self.context),
             SingleThreadedExecutor(context=self.context),
         ]
         self._stopped = threading.Event()

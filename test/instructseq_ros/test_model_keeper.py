@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,7 @@ class Kept:
     def __init__(self, **changes: Any) -> None:
         self.lost: set[str] = set()
         self.loaded: list[str] = []
+        self.loaders: list[threading.Thread] = []
         self.told: list[str | None] = []
         self.keeper = ModelKeeper(load=self.load, on_lost=lambda error, fallback: self.told.append(fallback))
         self.keeper.configure(replace(SETTINGS, **changes))
@@ -46,6 +48,7 @@ class Kept:
         if settings.device == "nowhere":
             raise ConfigError("there is no such device")
         self.loaded.append(settings.device)
+        self.loaders.append(threading.current_thread())
         return Model(settings.device, self.lost)
 
     def ask(self) -> str:
@@ -88,6 +91,14 @@ def test_configuring_again_comes_back_to_the_device() -> None:
     kept.lost.clear()
     kept.keeper.configure(replace(SETTINGS, device="cuda:1"))
     assert (kept.ask(), kept.keeper.lost) == ("cuda:1", "")
+
+
+def test_no_thread_that_loaded_lives_on() -> None:
+    kept = Kept(device="cuda", fallback_device="cpu")
+    kept.lost.add("cuda")
+    assert kept.ask() == "cpu"
+    assert len(kept.loaders) == 2
+    assert not any(thread.is_alive() for thread in kept.loaders)
 
 
 def test_resting_gives_a_card_back_and_waking_loads_again() -> None:
