@@ -22,7 +22,7 @@ class Answering:
         model: answers.
         standing: tells what is still wanted.
         settings: asked for the node's parameters at the beginning of each piece of work.
-        now: seconds of the node's clock, by which instructions expire.
+        now: seconds of the clock that instructions expire by.
         publish: publishes an answer to a standing instruction.
         is_stopping: whether all work is to be broken off.
         metrics: counts.

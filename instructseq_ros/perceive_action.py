@@ -16,6 +16,7 @@ from typing import Any
 
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from instructseq.action import Perceive
@@ -97,7 +98,9 @@ class PerceiveAction:
             handle_accepted_callback=self._accepted,
             cancel_callback=self._cancel,
         )
-        self._timer = node.create_timer(LOOK_SECONDS, self._look, MutuallyExclusiveCallbackGroup())
+        self._timer = node.create_timer(
+            LOOK_SECONDS, self._look, MutuallyExclusiveCallbackGroup(), clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def destroy(self) -> None:
         """Take the action away."""
