@@ -35,7 +35,7 @@ from instructseq_model.question import Question
 from instructseq_model.reading import Request, read_answer
 from instructseq_model.routing import Route
 from instructseq_model.runnable_model import Handle, RunnableModel
-from instructseq_model.stopping import ShouldStop, stoppable
+from instructseq_model.stopping import ShouldStop, stop_points, stoppable, stopping_at
 from instructseq_model.vocabulary import OutputKind
 
 FRAMES_HELD = 2
@@ -72,6 +72,7 @@ class Perceiver:
     def __init__(self, model: RunnableModel, *, window: int | None = None) -> None:
         self.model = model
         self.maps = MapDecoder(window=window)
+        self._stop_points = stop_points(model)
         self._frames: OrderedDict[bytes, tuple[Placement, Handle]] = OrderedDict()
         self._instructions: OrderedDict[str, tuple[InstructionStates, Route]] = OrderedDict()
 
@@ -154,7 +155,7 @@ class Perceiver:
         Args:
             questions: any number.
             progress: told how far it is.
-            should_stop: asked between all passes of the model whether to end without answers.
+            should_stop: asked between all passes of the model, and all layers of each, whether to end without answers.
             watch: shown the answers under way after each pass of the decoder.
 
         Raises:
@@ -167,7 +168,11 @@ class Perceiver:
         progress = stoppable(progress, should_stop)
         if progress is not None:
             progress("encode", 0.0)
-        with torch.inference_mode(), device_losses(self.model.device):
+        with (
+            torch.inference_mode(),
+            device_losses(self.model.device),
+            stopping_at(self._stop_points, should_stop),
+        ):
             prompts = self._prompts(questions, progress)
             requests = [self._request(*pair) for pair in zip(questions, prompts, strict=True)]
             encoded = time.perf_counter() - began

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from instructseq_model.errors import DeviceLostError, InstructSeqError, StoppedError
+from instructseq_model.errors import DeviceLostError, ImageError, InstructSeqError, StoppedError
 from instructseq_ros.inference import Answer, Frame, Request, carry_out, standing_request
 from instructseq_ros.metrics import Drop, Metrics
 from instructseq_ros.model_keeper import ModelKeeper
 from instructseq_ros.parameters import Settings
 from instructseq_ros.schedule import Turn
 from instructseq_ros.standing import Standing, StandingInstructions
-from instructseq_ros.worker import Ticket
+from instructseq_ros.worker import FrameSkipped, Ticket
 
 
 class Answering:
@@ -22,7 +22,7 @@ class Answering:
         model: answers.
         standing: tells what is still wanted.
         settings: asked for the node's parameters at the beginning of each piece of work.
-        now: seconds of the node's clock, by which instructions expire.
+        now: seconds of the clock that instructions expire by.
         publish: publishes an answer to a standing instruction.
         is_stopping: whether all work is to be broken off.
         metrics: counts.
@@ -63,10 +63,25 @@ class Answering:
 
         Raises:
             StoppedError: the goal was cancelled, or the node stops.
+            FrameSkipped: the camera's frame cannot be used, and the goal has time for the next one.
             InstructSeqError: it cannot be done.
         """
-        request: Request = ticket.request
         settings = self._settings()
+        try:
+            return self._answer_goal(ticket, frame, settings)
+        except ImageError as error:
+            if ticket.image is not None:
+                raise
+            words = str(error)
+            if ticket.skip(words, now=time.monotonic(), patience=settings.goal_timeout):
+                self._on_error(error)
+                raise FrameSkipped from error
+            raise ImageError(
+                f"{ticket.skipped} frames in a row could not be used, nor can the one after them: {words}"
+            ) from error
+
+    def _answer_goal(self, ticket: Ticket[Frame], frame: Frame, settings: Settings) -> Answer:
+        request: Request = ticket.request
         (answer,) = self._model.ask(
             lambda perceiver: carry_out(
                 perceiver,

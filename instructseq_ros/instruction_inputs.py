@@ -28,6 +28,7 @@ class InstructionInputs:
         node: the node that owns them.
         standing: where they stand.
         settings: asked for the node's parameters.
+        now: seconds of the clock that instructions expire by.
         next_number: counts instructions.
         on_error: told why one is refused.
     """
@@ -38,10 +39,11 @@ class InstructionInputs:
         standing: StandingInstructions,
         *,
         settings: Callable[[], Settings],
+        now: Callable[[], float],
         next_number: Callable[[], int],
         on_error: Callable[[Exception], None],
     ) -> None:
-        self._node, self._standing, self._settings = node, standing, settings
+        self._node, self._standing, self._settings, self._now = node, standing, settings, now
         self._next_number, self._on_error = next_number, on_error
         group = MutuallyExclusiveCallbackGroup()
         self._subscriptions: list[Subscription[String] | Subscription[Instruction]] = [
@@ -88,7 +90,7 @@ class InstructionInputs:
     def _put(self, message: Instruction) -> None:
         settings = self._settings()
         lifetime = message.expiry.sec + message.expiry.nanosec / NANOSECONDS
-        now = self._node.get_clock().now().nanoseconds / NANOSECONDS
+        now = self._now()
         self._standing.expire(now)
         self._standing.put(
             Standing(

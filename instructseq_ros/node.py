@@ -15,6 +15,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -26,6 +27,7 @@ from instructseq_ros.cameras import NANOSECONDS, Cameras, image_topic
 from instructseq_ros.device_health import device_health
 from instructseq_ros.diagnostics import Condition, statuses
 from instructseq_ros.event_log import EventLog
+from instructseq_ros.freed_memory import HAND_BACK_SECONDS, hand_back_freed_memory
 from instructseq_ros.incompatible_ends import IncompatibleEnds
 from instructseq_ros.inference import Answer, Frame, PerceiverLike, goal_request, load_perceiver
 from instructseq_ros.instruction_inputs import InstructionInputs
@@ -105,9 +107,15 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             on_error=self._report,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(settings.diagnostics_period, self._diagnose, MutuallyExclusiveCallbackGroup())
+        # A timer of the node's own clock would stand still for an hour when the system's clock is set back by one.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        for period, work in (
+            (settings.diagnostics_period, self._diagnose),
+            (HAND_BACK_SECONDS, hand_back_freed_memory),
+        ):
+            self.create_timer(period, work, MutuallyExclusiveCallbackGroup(), clock=steady)
         if settings.autostart:
-            self._autostart = self.create_timer(0.0, self._start, self._transitions)
+            self._autostart = self.create_timer(0.0, self._start, self._transitions, clock=steady)
 
     def stop(self) -> None:
         """Drop what waits and break off the work in hand. The executor can be shut down after this."""
@@ -153,6 +161,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             self,
             self._standing,
             settings=self._table.settings,
+            now=self._now,
             next_number=self._next_number,
             on_error=self._report,
         )
@@ -271,8 +280,11 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             return self._accepted
 
     def _now(self) -> float:
-        """Seconds of the node's clock, which is the simulation's with use_sim_time."""
-        return float(self.get_clock().now().nanoseconds) / NANOSECONDS
+        """Seconds of the clock that instructions expire by: the simulation's, or one that nobody sets."""
+        clock = self.get_clock()
+        if isinstance(clock, ROSClock) and clock.ros_time_is_active:
+            return float(clock.now().nanoseconds) / NANOSECONDS
+        return time.monotonic()
 
     # Outputs and reports, on any thread
 

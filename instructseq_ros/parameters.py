@@ -189,7 +189,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         name="goal_timeout",
         default=10.0,
-        description="Seconds that a goal of ~/perceive waits for the next frame of a camera.",
+        description="Seconds that a goal of ~/perceive waits for the next frame of a camera that can be used.",
         minimum=0.1,
         maximum=3600.0,
     ),

@@ -16,6 +16,7 @@ from typing import Any
 
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from instructseq.action import Perceive
@@ -45,7 +46,8 @@ class _Goal:
     Attributes:
         ticket: its place in the worker's line.
         is_cancelled: its client does not want it any more.
-        waiting_since: when it began to wait for the camera that it waits for.
+        waiting_for: the camera that it waits for, or waited for last; None before the first.
+        waiting_since: when it began to wait for that camera.
         sent: the stage and number of answers that were last told, at `sent_at`.
     """
 
@@ -96,7 +98,9 @@ class PerceiveAction:
             handle_accepted_callback=self._accepted,
             cancel_callback=self._cancel,
         )
-        self._timer = node.create_timer(LOOK_SECONDS, self._look, MutuallyExclusiveCallbackGroup())
+        self._timer = node.create_timer(
+            LOOK_SECONDS, self._look, MutuallyExclusiveCallbackGroup(), clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def destroy(self) -> None:
         """Take the action away."""
@@ -161,16 +165,13 @@ class PerceiveAction:
             self._tell(goal, ticket, FEEDBACK_SECONDS)
             camera = ticket.waits_for if self._worker.lacks_frame(ticket) else None
             now, wait = time.monotonic(), self._settings().goal_timeout
-            if camera != goal.waiting_for:
+            if camera is None:
+                continue
+            if camera != goal.waiting_for:  # a frame that cannot be used is no new beginning
                 goal.waiting_for, goal.waiting_since = camera, now
-            if camera is not None and now - goal.waiting_since > wait and self._worker.withdraw(ticket):
-                self._end(
-                    _key(goal.handle),
-                    goal.handle.abort,
-                    f"no frame came on {self._topic_of(camera)} within {wait:g} seconds: check the camera and the "
-                    "remapping, or send an image with the goal",
-                    ticket.answers,
-                )
+            if now - goal.waiting_since > wait and self._worker.withdraw(ticket):
+                words = _nothing_came(ticket, self._topic_of(camera), wait)
+                self._end(_key(goal.handle), goal.handle.abort, words, ticket.answers)
 
     def _tell(self, goal: _Goal, ticket: Ticket[Frame], period: float) -> None:
         """Send feedback if the stage is another one, an answer has come, or the last feedback is `period` old."""
@@ -181,7 +182,12 @@ class PerceiveAction:
         goal.sent, goal.sent_at = told, now
         partial = [perception_message(ticket.answers[-1])] if is_new else []
         feedback = Perceive.Feedback(
-            stage=ticket.stage, progress=float(ticket.progress), partial=partial, is_final=is_new
+            stage=ticket.stage,
+            progress=float(ticket.progress),
+            partial=partial,
+            is_final=is_new,
+            skipped=ticket.skipped,
+            skipped_because=ticket.skipped_because,
         )
         goal.handle.publish_feedback(feedback)
 
@@ -252,6 +258,19 @@ def _wait_until_cancelling(handle: ServerGoalHandle[Any, Any, Any]) -> None:
     end = time.monotonic() + 1.0
     while handle.is_active and not handle.is_cancel_requested and time.monotonic() < end:
         time.sleep(0.001)
+
+
+def _nothing_came(ticket: Ticket[Frame], topic: str, seconds: float) -> str:
+    """Why a goal is given up that waits for a frame."""
+    if ticket.skipping_since is not None:
+        return (
+            f"no frame that can be used came on {topic} within {seconds:g} seconds; the last one was skipped: "
+            f"{ticket.skipped_because}"
+        )
+    return (
+        f"no frame came on {topic} within {seconds:g} seconds: check the camera and the remapping, or send an image "
+        "with the goal"
+    )
 
 
 def _key(handle: ServerGoalHandle[Any, Any, Any]) -> bytes:

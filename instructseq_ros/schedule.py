@@ -42,10 +42,12 @@ class Line(Generic[Frame]):
         image: the goal's own, or None.
         cameras: whose next frames are still to be looked at, in order; with an image, one without a name.
         after: number of the newest frame when the goal came.
+        seen: number of the last frame that it was shown of each camera.
     """
 
     def __init__(self, request: Any, *, image: Frame | None, cameras: Sequence[str], after: int) -> None:
         self.request, self.image, self.cameras, self.after = request, image, list(cameras), after
+        self.seen: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ class Schedule(Generic[Frame]):
             self._goals.remove(line)
             return True
         return False
+
+    def line_up_again(self, line: Line[Frame], camera: str) -> None:
+        """Have a goal look at the camera's next frame instead of the one that it was just shown, first in the line."""
+        line.cameras.insert(0, camera)
+        self.withdraw(line)
+        self._goals.insert(0, line)
 
     def lacks_frame(self, line: Line[Frame]) -> bool:
         """Whether a goal in line cannot be next because the frame that it looks at has not come."""
@@ -163,6 +171,8 @@ class Schedule(Generic[Frame]):
             frame = self._frame_of(line)
             if frame is not None:
                 camera = line.cameras.pop(0)
+                if line.image is None:
+                    line.seen[camera] = self._slots[camera].number
                 if not line.cameras:
                     self._goals.remove(line)
                 return Part(line, camera, frame)
@@ -172,5 +182,6 @@ class Schedule(Generic[Frame]):
         """What a goal looks at next, if it is there: its own image, or a frame that is newer than the goal."""
         if line.image is not None:
             return line.image
-        slot = self._slots.get(line.cameras[0])
-        return slot.frame if slot is not None and slot.number > line.after else None
+        camera = line.cameras[0]
+        slot = self._slots.get(camera)
+        return slot.frame if slot is not None and slot.number > line.seen.get(camera, line.after) else None

@@ -26,7 +26,7 @@ class Standing:
         samples, temperature: 0 for the node's parameters.
         priority: 0 to `MOST_PRIORITY`.
         since: seconds of the monotonic clock.
-        expires: seconds of the node's clock; None for never.
+        expires: seconds of the clock that instructions expire by; None for never.
     """
 
     id: str
@@ -57,7 +57,7 @@ class StandingInstructions:
         self._lock = threading.Lock()
         self._held: dict[str, Standing] = {}
         self._ends: dict[str, float] = {}  # by id, on the clock of `_steady`
-        self._latest: float | None = None  # the last reading of the node's clock
+        self._latest: float | None = None  # the last reading of that clock
         self._set_back = 0.0
 
     def put(self, instruction: Standing, *, most: int) -> None:
@@ -90,7 +90,7 @@ class StandingInstructions:
             self._tell()
 
     def expire(self, now: float) -> list[Standing]:
-        """End those whose time is over by the node's clock, and return them.
+        """End those whose time is over, by the clock that they expire by, and return them.
 
         Where the clock was set back since the last call (a bag that loops, a simulation that is reset), what was left
         of their time is still left: nothing stands for longer than was asked because of it.
@@ -122,7 +122,7 @@ class StandingInstructions:
             return self._in_order()
 
     def _steady(self, now: float) -> float:
-        """The node's clock, with what it was ever set back added: this one never goes back."""
+        """That clock, with what it was ever set back added: this one never goes back."""
         if self._latest is not None and now < self._latest:
             self._set_back += self._latest - now
         self._latest = now

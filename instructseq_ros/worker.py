@@ -21,6 +21,10 @@ class Abandoned(Exception):  # noqa: N818 - nothing went wrong
     """Nobody wants the work in hand any more."""
 
 
+class FrameSkipped(Exception):  # noqa: N818 - the goal goes on
+    """The frame cannot be used; the goal takes the camera's next one."""
+
+
 class Ticket(Generic[Frame]):
     """A goal on its way.
 
@@ -33,6 +37,8 @@ class Ticket(Generic[Frame]):
         stage: what is being done, for people; `progress` is the share that is done, in [0, 1].
         abandoned: the answer is not wanted any more.
         watch: what wants to see the answer under way, or None; the worker does not look into it.
+        skipped: frames that could not be used, `skipped_because` why the last one could not.
+        skipping_since: when the first of those of the camera in hand was skipped, by whatever clock `skip` is told.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class Ticket(Generic[Frame]):
         self.abandoned = False
         self._parts = 1 if image is not None else len(cameras)
         self.watch = watch
+        self.skipped, self.skipped_because = 0, ""
+        self.skipping_since: float | None = None
         self._on_progress = on_progress
 
     @property
@@ -72,9 +80,27 @@ class Ticket(Generic[Frame]):
         self.stage, self.progress = stage, (len(self.answers) + progress) / self._parts
         self._on_progress(self)
 
+    def skip(self, because: str, *, now: float, patience: float) -> bool:
+        """Whether to wait for the next frame because this one cannot be used, and not have skipped for too long.
+
+        Args:
+            because: why.
+            now: seconds.
+            patience: seconds after the first frame skipped of a camera, from which on none is skipped any more.
+        """
+        if self.skipping_since is None:
+            self.skipping_since = now
+        if now - self.skipping_since > patience:
+            return False
+        self.skipped, self.skipped_because = self.skipped + 1, because
+        self.stage, self.progress = "waiting", len(self.answers) / self._parts
+        self._on_progress(self)
+        return True
+
     def answered(self, answer: Any) -> bool:
         """Keep the answer to one image. Whether that was the last."""
         self.answers.append(answer)
+        self.skipping_since = None
         if len(self.answers) == self._parts:
             return True
         self.stage, self.progress = "waiting", len(self.answers) / self._parts
@@ -237,6 +263,10 @@ class Worker(Generic[Frame]):
             is_last = ticket.answered(self._on_part(ticket, part.camera, part.frame))
             if ticket.abandoned:
                 raise Abandoned
+        except FrameSkipped:
+            if self._wait_again(part):
+                return
+            failure = Abandoned()
         except Exception as error:  # the goal's client is told; the thread must live
             failure = error
         with self._condition:
@@ -250,3 +280,13 @@ class Worker(Generic[Frame]):
             ticket.future.set_exception(failure)
         elif is_last:
             ticket.future.set_result(ticket.answers)
+
+    def _wait_again(self, part: Part[Frame]) -> bool:
+        """Have a goal wait for its camera's next frame; False if it is not wanted any more."""
+        ticket: Ticket[Frame] = part.line.request
+        with self._condition:
+            if ticket.abandoned or self._stopping:
+                return False
+            self._in_hand = None
+            self._schedule.line_up_again(part.line, part.camera)
+        return True

@@ -9,6 +9,9 @@ goes on at its own pace, and those that are finished leave.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -26,6 +29,9 @@ from instructseq_model.sequence_model import SequenceModel
 from instructseq_model.vocabulary import PAD, OutputKind
 
 DEFAULT_WINDOW = 16
+
+DRAWN_AT_ONCE = 1 << 17
+"""Logits that tokens are drawn from at once on a CPU: some 20 ms of one core."""
 
 
 @torch.inference_mode()
@@ -58,7 +64,8 @@ def generate_maps(
         meanings: of the codes; None where each means something else.
         window: tokens a pass checks, at least 1; it decides speed alone.
         drafter: makes the guesses; None for `StaleDraft`. It decides speed alone.
-        progress: told after every pass how many tokens the slowest map has; an exception it raises ends the decoding.
+        progress: told after every pass how many tokens the slowest map has, and again within long ones; an exception it
+            raises ends the decoding.
         observe: shown the maps after every pass but the last.
 
     Raises:
@@ -78,10 +85,11 @@ def generate_maps(
     steps = decoder.begin(prefix, OutputKind.MAP, samples=samples, length=length - 1)
     maps = _Maps(steps, guesses, draw=draw, samples=samples, choices=choices)
     while (done := maps.done()) < length:
-        if progress is not None:
-            progress(done, length)
+        tell = None if progress is None else partial(progress, done, length)
+        if tell is not None:
+            tell()
         maps.leave()
-        maps.advance(drafter, window)
+        maps.advance(drafter, window, tell)
         forwards += 1
         if observe is not None and maps.done() < length:
             observe(maps.underway)
@@ -136,8 +144,8 @@ class _Maps:
             decided=decided,
         )
 
-    def advance(self, drafter: Drafter, window: int) -> None:
-        """One pass of the decoder over K tokens of each row."""
+    def advance(self, drafter: Drafter, window: int, tell: Callable[[], None] | None) -> None:
+        """One pass of the decoder over K tokens of each row; `tell` is called after every part of the drawing."""
         length, known = self._guesses.shape[1], self._known[:, None]
         self._guesses = drafter.revise(self._guesses, self._known, window - 1)
         # The first token shown is the last that is drawn; at the end of the map, more of those are shown again.
@@ -145,7 +153,7 @@ class _Maps:
         at = starts[:, None] + torch.arange(window, device=starts.device)  # B x K steps of the tokens shown
         shown = self._guesses.gather(1, at)
         logits = self._steps.forward(self._choices.tokens(shown), starts)  # B x K x C, of the steps after
-        picked, probability = self._draw(logits, at + 1)
+        picked, probability = self._drawn_in_parts(logits, at + 1, tell)
         right = torch.ones_like(at)
         right[:, 1:] = (at[:, 1:] < known) | (shown[:, 1:] == picked[:, :-1])
         right = right.cumprod(1).bool()  # all tokens shown up to here are the drawn ones
@@ -154,6 +162,19 @@ class _Maps:
         held = self._probabilities.gather(1, at + 1)
         self._probabilities.scatter_(1, at + 1, torch.where(after & right, probability, held))
         self._known = starts + 1 + right.sum(1)
+
+    def _drawn_in_parts(self, logits: Tensor, steps: Tensor, tell: Callable[[], None] | None) -> tuple[Tensor, Tensor]:
+        """What `Draw` draws. Each step is drawn by itself, so all at once and one after the other are the same."""
+        rows, length, size = logits.shape
+        at_once = max(1, DRAWN_AT_ONCE // (rows * size))
+        if tell is None or at_once >= length or logits.device.type != "cpu":
+            return self._draw(logits, steps)
+        parts = []
+        for part, at in zip(logits.split(at_once, 1), steps.split(at_once, 1), strict=True):
+            parts.append(self._draw(part, at))
+            tell()
+        picked, probability = zip(*parts, strict=True)
+        return torch.cat(picked, 1), torch.cat(probability, 1)
 
     def leave(self) -> None:
         """Let rows of finished maps go, as far as the rows that stay are equally many of each instruction."""

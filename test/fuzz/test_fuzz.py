@@ -7,6 +7,7 @@ faster; INSTRUCTSEQ_FUZZ_MESSAGES sets how many. `python -m fuzzing.campaign` in
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from random import Random
 
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from .fuzzing import campaign
 from .fuzzing.campaign import GROWTH_BYTES, run
-from .fuzzing.targets import TARGETS, outcome
+from .fuzzing.targets import TARGETS, Target, outcome
 
 EACH = 115
 """Of nine kinds: a little over a thousand."""
@@ -39,6 +41,21 @@ def test_both_outcomes_are_met(kind: str) -> None:
     assert tally.faults == []
     assert tally.refusals
     assert tally.taken or kind == "checkpoints"  # its few weights fit no model
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers of the processor's time")
+def test_a_hang_is_a_fault_with_its_number_and_the_next_input_is_fed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def feed(made: int) -> None:
+        while made == 1:
+            pass
+
+    numbers = iter(range(3))
+    monkeypatch.setitem(TARGETS, "loop", Target(lambda random: next(numbers), feed))
+    monkeypatch.setattr(campaign, "HANG_SECONDS", 0.05)
+    tally = run("loop", 3)
+    assert (tally.fed, tally.taken) == (3, 2)
+    assert [number for number, _ in tally.faults] == [1]
+    assert "it took 0.05 s of the processor" in tally.faults[0][1]
 
 
 @pytest.mark.nightly

@@ -278,6 +278,10 @@ class Robot:
 
         self.standing.publish(Instruction(id=id, text=text, **fields))
 
+    def eye(self, camera: str) -> Any:
+        """The publisher of a camera's images."""
+        return self._eyes[camera]
+
     def show(
         self,
         image: NDArray[np.uint8],

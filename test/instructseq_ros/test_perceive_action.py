@@ -15,6 +15,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not set up in this shell: . script
 pytest.importorskip("instructseq.action", reason="the interfaces are not built: scripts/setup.sh")
 
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from instructseq.action import Perceive
@@ -46,6 +47,7 @@ class Client:
         self.partial: list[Any] = []
         self.underway: list[Any] = []
         self.decided: list[Any] = []
+        self.skipped: list[tuple[int, str]] = []
 
     def send(self, instruction: str = "mark the red square", **fields: Any) -> Any:
         """Send a goal and wait until it is accepted or rejected."""
@@ -58,6 +60,7 @@ class Client:
 
     def hear(self, message: Any) -> None:
         self.feedback.append(message.feedback.stage)
+        self.skipped.append((message.feedback.skipped, message.feedback.skipped_because))
         (self.partial if message.feedback.is_final else self.underway).extend(message.feedback.partial)
         if message.feedback.partial:
             self.decided.append(message.feedback.decided)
@@ -252,12 +255,76 @@ def test_goal_that_cannot_be_done_is_aborted_with_the_reason(
 
 
 def test_goal_with_a_damaged_image_is_aborted_with_the_reason(make_robot: MakeRobot) -> None:
-    damaged = message()
-    damaged.step = 100
     client = Client(make_robot())
-    status, result = client.outcome(client.send(image=damaged))
+    status, result = client.outcome(client.send(image=broken()))
     assert status == GoalStatus.STATUS_ABORTED
     assert "step of 100 bytes" in result.message
+
+
+def test_goal_whose_next_frame_is_broken_takes_the_one_after_it(make_robot: MakeRobot) -> None:
+    robot = make_robot()
+    diagnosed = robot.listen(DiagnosticArray, "/diagnostics")
+    client = Client(robot)
+    handle = client.send("describe it")
+    assert eventually(lambda: "waiting" in client.feedback)
+    assert client.skipped[0] == (0, "")
+    robot.images.publish(broken())
+    assert eventually(lambda: client.skipped[-1][0] == 1)
+    assert "step of 100 bytes" in client.skipped[-1][1]
+    assert eventually(lambda: "step of 100 bytes" in last_error(diagnosed))
+    robot.show(scene(), stamp=2)
+    status, result = client.outcome(handle)
+    assert (status, result.message) == (GoalStatus.STATUS_SUCCEEDED, "")
+    assert (result.perception.caption, result.perception.header.stamp.sec) == ("400 red pixels", 2)
+
+
+def test_goal_of_two_cameras_skips_the_broken_frame_of_the_second(make_robot: MakeRobot) -> None:
+    robot = make_robot(cameras=["left", "right"])
+    client = Client(robot)
+    handle = client.send("describe it", cameras=["left", "right"])
+    assert eventually(lambda: client.feedback)
+    robot.show(scene(), stamp=1, camera="left")
+    assert eventually(lambda: client.partial)
+    robot.eye("right").publish(broken(stamp=1))
+    assert eventually(lambda: client.skipped[-1][0] == 1)
+    robot.show(scene(), stamp=2, camera="right")
+    status, result = client.outcome(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert [(one.camera, one.header.stamp.sec) for one in (result.perception, *result.others)] == [
+        ("left", 1),
+        ("right", 2),
+    ]
+
+
+@pytest.mark.parametrize("pause", [0.01, 10.0])
+def test_goal_gives_up_when_all_frames_are_broken_and_says_so(make_robot: MakeRobot, pause: float) -> None:
+    robot = make_robot(goal_timeout=0.5)
+    client = Client(robot)
+    began = time.monotonic()
+    future = client.send().get_result_async()
+    stamp = 0
+    while not future.done() and time.monotonic() < began + 60:
+        stamp += 1
+        robot.images.publish(broken(stamp=stamp))
+        eventually(future.done, seconds=pause)
+    status, result = future.result().status, future.result().result
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "step of 100 bytes" in result.message
+    assert ("no frame that can be used came on /image within 0.5 seconds" in result.message) or (
+        "frames in a row could not be used, nor can the one after them" in result.message
+    )
+
+
+def broken(*, stamp: int = 1) -> Image:
+    image = message(stamp=stamp)
+    image.step = 100
+    return image
+
+
+def last_error(diagnosed: list[DiagnosticArray]) -> str:
+    """As the newest diagnostics say it."""
+    values = [item for status in diagnosed[-1].status for item in status.values] if diagnosed else []
+    return next((item.value for item in values if item.key == "last error"), "")
 
 
 def test_too_many_goals_are_told_so_and_services_still_answer(make_robot: MakeRobot, perceiver: Any) -> None:

@@ -103,6 +103,28 @@ def test_goal_waits_for_a_frame_after_it_and_takes_its_cameras_one_after_the_oth
     assert schedule.goals == 0
 
 
+def test_goal_that_is_lined_up_again_takes_a_newer_frame_of_that_camera_alone_and_before_other_goals() -> None:
+    schedule: Schedule[int] = Schedule()
+    line = schedule.line_up("find", image=None, cameras=["left", "right"])
+    other = schedule.line_up("count", image=None, cameras=["left"])
+    schedule.offer("right", 1)
+    schedule.offer("left", 2)
+    assert schedule.next() == Part(line, "left", 2)
+    schedule.line_up_again(line, "left")
+    assert schedule.lacks_frame(line)
+    assert not schedule.lacks_frame(other)
+    schedule.offer("left", 3)
+    assert [schedule.next() for _ in range(3)] == [
+        Part(line, "left", 3),
+        Part(line, "right", 1),
+        Part(other, "left", 3),
+    ]
+    schedule.line_up_again(other, "left")  # whose last part was taken
+    schedule.offer("left", 4)
+    assert schedule.next() == Part(other, "left", 4)
+    assert schedule.goals == 0
+
+
 def test_goals_and_turns_alternate() -> None:
     schedule: Schedule[int] = Schedule()
     schedule.stand([standing(1)])

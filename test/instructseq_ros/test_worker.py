@@ -11,7 +11,7 @@ import pytest
 
 from instructseq_ros.schedule import Turn
 from instructseq_ros.standing import Standing
-from instructseq_ros.worker import Abandoned, Ticket, Worker
+from instructseq_ros.worker import Abandoned, FrameSkipped, Ticket, Worker
 
 SOON = 60.0
 MOST_GOALS = 4
@@ -38,6 +38,9 @@ class Recorder:
         assert self.gate.wait(SOON)
         ticket.report("decoding", 0.5)
         self.done.append((ticket.request, frame))
+        if frame < 0:
+            assert ticket.skip(f"{frame} is no frame", now=0.0, patience=1.0)
+            raise FrameSkipped
         if ticket.request == "fail":
             raise ValueError("no answer")
         return f"{ticket.request} on {frame}"
@@ -151,6 +154,58 @@ def test_failure_reaches_the_client_and_the_thread_lives(recorder: Recorder) -> 
     with pytest.raises(ValueError, match="no answer"):
         failing.future.result(SOON)
     assert following.future.result(SOON) == ["find on 2"]
+
+
+def test_goal_whose_frame_cannot_be_used_takes_the_next_one_and_tells_so(recorder: Recorder) -> None:
+    told: list[tuple[str, float, int, str]] = []
+    ticket = recorder.submit(
+        "find",
+        cameras=["left", "right"],
+        on_progress=lambda one: told.append((one.stage, one.progress, one.skipped, one.skipped_because)),
+    )
+    for frame in (-1, -2):
+        recorder.worker.offer("left", frame)
+        assert eventually(lambda frame=frame: ticket.skipped == -frame and recorder.worker.lacks_frame(ticket))
+        assert (ticket.waits_for, ticket.future.done()) == ("left", False)
+    recorder.worker.offer("left", 3)
+    recorder.worker.offer("right", 4)
+    assert ticket.future.result(SOON) == ["find on 3", "find on 4"]
+    assert [one for one in told if one[0] == "waiting"] == [
+        ("waiting", 0.0, 1, "-1 is no frame"),
+        ("waiting", 0.0, 2, "-2 is no frame"),
+        ("waiting", 0.5, 2, "-2 is no frame"),
+    ]
+
+
+def test_frames_are_skipped_for_so_long_and_anew_for_each_camera(recorder: Recorder) -> None:
+    ticket = recorder.submit("find", cameras=["left", "right"])
+    assert [ticket.skip("dark", now=now, patience=1.0) for now in (5.0, 5.9, 6.1)] == [True, True, False]
+    assert ticket.skipped == 2
+    ticket.answered("there")
+    assert ticket.skip("dark", now=7.0, patience=1.0)
+
+
+def test_goal_that_waits_for_another_frame_can_be_withdrawn_and_stopped(recorder: Recorder) -> None:
+    for end in (recorder.worker.withdraw, lambda ticket: recorder.worker.stop(timeout=SOON)):
+        ticket = recorder.submit("find")
+        recorder.worker.offer("", -1)
+        assert eventually(lambda ticket=ticket: ticket.skipped == 1 and recorder.worker.lacks_frame(ticket))
+        assert end(ticket)
+        assert ticket.future.cancelled()
+
+
+def test_goal_that_is_withdrawn_while_its_frame_is_looked_at_does_not_wait_for_another(recorder: Recorder) -> None:
+    recorder.gate.clear()
+    ticket = recorder.submit("find")
+    recorder.worker.offer("", -1)
+    assert recorder.busy.wait(SOON)
+    assert not recorder.worker.withdraw(ticket)
+    recorder.gate.set()
+    with pytest.raises(Abandoned):
+        ticket.future.result(SOON)
+    recorder.worker.offer("", 2)
+    assert recorder.submit("count", image=3).future.result(SOON) == ["count on 3"]
+    assert recorder.done[-1] == ("count", 3)
 
 
 def test_goal_that_waits_is_withdrawn_and_one_in_hand_breaks_off(recorder: Recorder) -> None:

@@ -33,12 +33,14 @@ class NodeProgram:
         self._parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> float:
-        """Start it, and return the moment, in seconds of the monotonic clock."""
+    def start(self, **variables: str) -> float:
+        """Start it, and return the moment, in seconds of the monotonic clock; environment variables by name."""
         command = [sys.executable, "-m", "instructseq_ros.node", "--ros-args", "--params-file", str(self._parameters)]
         moment = time.monotonic()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env={**environment(), **variables}, stdout=log, stderr=subprocess.STDOUT
+            )
         return moment
 
     @property

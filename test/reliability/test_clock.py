@@ -1,4 +1,7 @@
-"""Clocks that go back, through the node: of the frames' stamps, and the node's own under use_sim_time."""
+"""Clocks that are set, through the node: the frames', the simulation's, and the system's as the node reads it.
+
+`test_system_clock.py` sets that of a whole process.
+"""
 
 from __future__ import annotations
 
@@ -119,6 +122,46 @@ def test_simulated_time_set_back_stops_nothing_and_prolongs_no_instruction(make_
     robot.show(table_scene(), stamp=9.0)
     assert eventually(answered(answers, 9.0))
     assert [one.standing_id for one in answers] == ["mug"] * 4 + ["cup"] * (len(answers) - 4)
+
+
+def test_a_step_of_the_systems_clock_ends_and_prolongs_no_instruction(
+    make_robot: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rclpy.duration import Duration
+
+    robot = make_robot()
+    clock, ahead = robot.node.get_clock(), [0]
+    read = clock.now
+    monkeypatch.setattr(clock, "now", lambda: read() + Duration(seconds=ahead[0]))
+    answers = robot.listen(Perception, "/instructseq/perception")
+    robot.stand("mug", "mark the red square", expiry=_duration(1800))
+    for offset in (0, -3600, 3600):
+        ahead[0] = offset
+        stamp = float(10_000 + offset)
+        robot.show(table_scene(), stamp=stamp)
+        assert eventually(answered(answers, stamp))
+        before = len(robot.received["/diagnostics"])
+        assert eventually(lambda before=before: len(robot.received["/diagnostics"]) > before + 2)
+    robot.stand("cup", "mark the red square", expiry=_duration(2))
+    assert eventually(lambda: "cup" in standing(robot))
+    ahead[0] = -3600
+    assert eventually(lambda: "cup" not in standing(robot))
+    assert "mug" in standing(robot)
+    assert [one.standing_id for one in answers][:3] == ["mug"] * 3
+
+
+def test_no_timer_of_the_node_follows_the_systems_clock(make_robot: Callable[..., Robot]) -> None:
+    from rclpy.clock import ClockType
+
+    kinds = [timer.clock.clock_type for timer in make_robot().node.timers]
+    assert len(kinds) >= 3
+    assert set(kinds) == {ClockType.STEADY_TIME}
+
+
+def standing(robot: Robot) -> str:
+    """The instructions that stand, as the newest diagnostics say."""
+    values = [item for status in robot.received["/diagnostics"][-1].status for item in status.values]
+    return next(item.value for item in values if item.key == "instructions")
 
 
 def _duration(seconds: int) -> Any:

@@ -152,6 +152,25 @@ def test_progress_counts_up_to_the_whole_map_and_may_end_the_decoding() -> None:
         generate_maps(model, prefix, sampling=GREEDY, progress=stop)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("at_once", [1, 2 * 2 * CODES * 3])  # of four rows: one step, three steps
+def test_many_tokens_are_drawn_in_parts_between_which_it_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, temperature: float
+) -> None:
+    model, prefix = model_and_prefix(4, 2)
+    how: dict[str, Any] = {"sampling": Sampling(temperature=temperature), "samples": 2, "seed": 3, "window": 12}
+    whole = generate_maps(model, prefix, **how)
+    monkeypatch.setattr("instructseq_model.decoding.parallel.DRAWN_AT_ONCE", at_once)
+    told: list[tuple[int, int]] = []
+    in_parts = generate_maps(model, prefix, **how, progress=lambda *step: told.append(step))
+    assert torch.equal(in_parts.tokens, whole.tokens)
+    assert torch.equal(in_parts.probabilities, whole.probabilities)
+    assert told == sorted(told)
+    first = told[0]
+    parts = 12 if at_once == 1 else 4
+    assert told.count(first) == 1 + parts  # of the first pass, before any row has left
+
+
 @pytest.mark.parametrize("draft", DRAFTS.values())
 def test_maps_under_way_are_what_the_finished_maps_will_be(draft: type[StaleDraft]) -> None:
     model, prefix = model_and_prefix(4, 2)
