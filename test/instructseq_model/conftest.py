@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from instructseq_model.export.folder import write_export
 from instructseq_model.grounding import GroundingConfig
 from instructseq_model.model import InstructSeq, build_random
 from instructseq_model.model_config import load_model_config
+from instructseq_model.perceiver import Perceiver
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.text import TextTokenizer
 from instructseq_model.transformer import TransformerConfig
 from instructseq_model.vocabulary import END, Vocabulary
 from instructseq_model.vqvae import VQVAEConfig
+
+from .tiny_perceiver import TINY, perceiver_of
 
 LENGTHS = (5, 2, 3)
 ROOT = Path(__file__).parents[2]
@@ -110,6 +113,18 @@ def small_model() -> InstructSeq:
     words = {f"w{number}": number for number in range(config.text_size)}
     model.tokenizer = TextTokenizer(Tokenizer(WordLevel(words, unk_token="w0")))
     return model
+
+
+@pytest.fixture(scope="session")
+def shared_perceiver() -> Perceiver:
+    return perceiver_of(TINY)
+
+
+@pytest.fixture
+def perceiver(shared_perceiver: Perceiver) -> Iterator[Perceiver]:
+    """With empty caches."""
+    yield Perceiver(shared_perceiver.model)
+    shared_perceiver.model.config = TINY
 
 
 @pytest.fixture(scope="session")

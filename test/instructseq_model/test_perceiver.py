@@ -1,5 +1,3 @@
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
 
 from instructseq_model.errors import (
     CheckpointError,
@@ -16,87 +12,13 @@ from instructseq_model.errors import (
     DeviceLostError,
     ImageError,
     InstructionError,
-    StoppedError,
 )
 from instructseq_model.label_sets import label_set
-from instructseq_model.model import InstructSeq, build_random
-from instructseq_model.model_config import ModelConfig, load_model_config
-from instructseq_model.partial import DECIDED, Partial
 from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
-from instructseq_model.perception import Perception, Task
+from instructseq_model.perception import Task
 from instructseq_model.question import Question
-from instructseq_model.text import TextTokenizer
-from instructseq_model.transformer import TransformerConfig
-from instructseq_model.vocabulary import OutputKind
-from instructseq_model.vqvae import VQVAEConfig
 
-HOUSEHOLD = load_model_config(Path(__file__).parents[2] / "config" / "household.yaml")
-TINY = replace(
-    HOUSEHOLD,
-    image_size=56,  # 4 x 4 cells
-    transformer=TransformerConfig(layers=1, width=32, heads=2),
-    vqvae=VQVAEConfig(resolution=16, channels=8, multipliers=(1, 2, 2), blocks=1, codes=32, normalization="pixel"),
-    text_size=60,
-    max_text_tokens=5,
-)
-KIND = {
-    Task.SEMANTIC: OutputKind.MAP,
-    Task.SEGMENTATION: OutputKind.MAP,
-    Task.DETECTION: OutputKind.BOXES,
-    Task.CAPTION: OutputKind.TEXT,
-}
-
-
-def perceiver_of(config: ModelConfig) -> Perceiver:
-    """A perceiver with random weights, those of the encoders included."""
-    torch.manual_seed(0)
-    model = build_random(config)
-    with torch.no_grad():
-        model.sequence.head.weight.mul_(20)
-    words = {f"w{number}": number for number in range(config.text_size)}
-    model.tokenizer = TextTokenizer(Tokenizer(WordLevel(words, unk_token="w0")))
-    return Perceiver(model)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Perceiver:
-    return perceiver_of(TINY)
-
-
-@pytest.fixture
-def perceiver(shared: Perceiver) -> Iterator[Perceiver]:
-    """With empty caches."""
-    yield Perceiver(shared.model)
-    shared.model.config = TINY
-
-
-def picture(width: int = 40, height: int = 30, seed: int = 0) -> Any:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def check(found: Perception, task: Task, width: int, height: int) -> None:
-    """Shapes, types and ranges that hold whatever the model says."""
-    assert (found.task, found.kind, found.size_wh) == (task, KIND[task], (width, height))
-    assert 0 <= found.score <= 1
-    assert sum(found.kind_probabilities.values()) == pytest.approx(1)
-    assert set(found.timings) == {"encode", "decode", "aggregate", "total"}
-    for box in found.boxes:
-        assert 0 <= box.x1 <= box.x2 <= width
-        assert 0 <= box.y1 <= box.y2 <= height
-        assert 0 <= box.score <= 1
-    if found.confidence is not None:
-        assert (found.confidence.shape, found.confidence.dtype) == ((height, width), np.float32)
-        assert 0 <= found.confidence.min() <= found.confidence.max() <= 1
-    maps = task in (Task.SEMANTIC, Task.SEGMENTATION)
-    assert (found.mask is not None) == (found.colour_map is not None) == maps
-    assert (found.confidence is None) == (found.caption is not None) == (task is Task.CAPTION)
-    assert (found.label_set is not None) == (task is Task.SEMANTIC)
-    if found.mask is not None and found.colour_map is not None:
-        assert found.mask.shape == (height, width)
-        assert (found.colour_map.shape, found.colour_map.dtype) == ((height, width, 3), np.uint8)
-        assert found.mask.dtype == np.uint8
-        most = 1 if found.label_set is None else found.label_set.unlabelled
-        assert found.mask.max() <= most
+from .tiny_perceiver import HOUSEHOLD, TINY, check, perceiver_of, picture, same
 
 
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
@@ -251,21 +173,6 @@ def test_caches_are_bounded(perceiver: Perceiver, monkeypatch: pytest.MonkeyPatc
     assert list(perceiver._instructions) == ["find mug 2", "find mug 3", "find mug 4"]
 
 
-def same(found: Perception, expected: Perception) -> None:
-    """All but the timings; numbers to float32's rounding."""
-    for name in ("kind", "task", "instruction", "size_wh", "caption", "label_set", "samples"):
-        assert getattr(found, name) == getattr(expected, name)
-    for name in ("mask", "colour_map"):
-        assert np.array_equal(getattr(found, name), getattr(expected, name))
-    for name in ("confidence", "agreement"):
-        one, other = getattr(found, name), getattr(expected, name)
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_allclose(one, other, atol=1e-5)
-    assert [box.xyxy for box in found.boxes] == [pytest.approx(box.xyxy) for box in expected.boxes]
-    assert found.score == pytest.approx(expected.score, abs=1e-5)
-
-
 def test_a_batch_gives_what_each_question_gets_alone(perceiver: Perceiver) -> None:
     questions = [
         Question(image=picture(*size, seed=seed), instruction=words, task=task, label_set="household", samples=samples)
@@ -309,116 +216,6 @@ def test_the_window_changes_speed_alone(perceiver: Perceiver) -> None:
         same(fixed(picture(), "mark the mug", task=Task.SEGMENTATION), expected)
     with pytest.raises(ConfigError, match="window"):
         Perceiver(perceiver.model, window=0)
-
-
-@pytest.mark.parametrize("task", list(Task))
-def test_progress_is_told_and_may_stop_the_work_without_harm(perceiver: Perceiver, task: Task) -> None:
-    told: list[tuple[str, float]] = []
-
-    def stop(stage: str, share: float) -> None:
-        told.append((stage, share))
-        if stage == "decode":
-            raise InterruptedError
-
-    arguments: dict[str, Any] = {"task": task, "label_set": "household"}
-    with pytest.raises(InterruptedError):
-        perceiver(picture(), "mug", progress=stop, **arguments)
-    assert told[0] == ("encode", 0.0)
-    told.clear()
-    perceiver(picture(), "mug", progress=lambda stage, share: told.append((stage, share)), **arguments)
-    shares = [share for stage, share in told if stage == "decode"]
-    assert shares == sorted(shares)
-    assert 0 < shares[0] <= shares[-1] <= 1
-
-
-@pytest.mark.parametrize("task", list(Task))
-def test_work_is_stopped_between_any_two_passes_and_goes_well_afterwards(perceiver: Perceiver, task: Task) -> None:
-    arguments: dict[str, Any] = {"task": task, "label_set": "household"}
-    expected = perceiver(picture(), "mug", **arguments)
-    asked = 0
-
-    def count() -> bool:
-        nonlocal asked
-        asked += 1
-        return False
-
-    same(Perceiver(perceiver.model)(picture(), "mug", should_stop=count, **arguments), expected)
-    assert asked > 2
-    for last in (1, 2, asked):
-        left = iter([*[False] * (last - 1), True])
-        with pytest.raises(StoppedError, match="ask again"):
-            Perceiver(perceiver.model)(picture(), "mug", should_stop=lambda left=left: next(left), **arguments)
-    same(perceiver(picture(), "mug", **arguments), expected)
-
-
-@pytest.mark.parametrize("samples", [1, 2])
-def test_answers_under_way_lead_to_the_answer(perceiver: Perceiver, samples: int) -> None:
-    # One pixel a cell of the map, so that confidence is that of the token.
-    questions = [
-        Question(image=picture(4, 4), instruction=words, task=task, label_set="household", samples=samples)
-        for words, task in [
-            ("the mug", Task.SEGMENTATION),
-            ("the bowl", Task.SEGMENTATION),
-            ("all", Task.SEMANTIC),
-            ("describe it", Task.CAPTION),
-            ("find it", Task.DETECTION),
-        ]
-    ]
-    expected = Perceiver(perceiver.model).batch(questions)
-    seen: dict[int, list[Partial]] = {}
-
-    def watch(read: Any) -> None:
-        for number, partial in read().items():
-            seen.setdefault(number, []).append(partial)
-
-    found = Perceiver(perceiver.model, window=3).batch(questions, watch=watch)
-    for answer, other in zip(found, expected, strict=True):
-        same(answer, other)
-    assert {0, 1, 2, 3} <= set(seen)
-    for number in (0, 1, 2):
-        check(seen[number][0].perception, found[number].task, 4, 4)
-        decided = [np.count_nonzero(partial.decided == DECIDED) for partial in seen[number]]
-        assert decided == sorted(decided)
-        assert 0 < decided[0] < decided[-1] <= 16
-        last = seen[number][-1]
-        assert last.perception.confidence is not None
-        assert not last.perception.confidence[last.decided != DECIDED].any()
-        if samples == 1:
-            is_final = last.decided == DECIDED
-            np.testing.assert_allclose(
-                last.perception.confidence[is_final], found[number].confidence[is_final], atol=1e-5
-            )
-    assert all(partial.perception.caption for partial in seen[3])
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize(
-    ("task", "samples"),
-    [(task, samples) for task in (Task.SEGMENTATION, Task.SEMANTIC, Task.DETECTION) for samples in (1, 4, 10)]
-    + [(Task.CAPTION, 1)],
-)
-def test_it_can_be_stopped_every_fifty_milliseconds(shipped_model: InstructSeq, task: Task, samples: int) -> None:
-    """In the processor time of this thread, so that a busy machine does not matter; all answers under way are read."""
-    perceiver = Perceiver(shipped_model, window=64)
-    asked: list[float] = []
-
-    def ask(*_: object) -> bool:
-        asked.append(time.thread_time())
-        return False
-
-    def watch(read: Any) -> None:
-        ask()
-        read()
-        ask()
-
-    question = Question(image=picture(640, 480), instruction="mark the mug", task=task, samples=samples)
-    perceiver.batch([question])
-    perceiver.forget()
-    asked[:] = [time.thread_time()]
-    perceiver.batch([question], progress=lambda stage, share: None, should_stop=ask, watch=watch)
-    asked.append(time.thread_time())
-    assert len(asked) > 100
-    assert np.diff(asked).max() < 0.05
 
 
 def test_a_device_that_is_lost_inside_the_model_is_told_from_other_failures(
