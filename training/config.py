@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,7 +123,8 @@ class GroundingStartConfig:
         learning_rate: at the top of a single cycle.
         comparison: what happens to the comparison of a checkpoint that a run starts from, and to its reading of
             classes: "kept" goes on with them and leaves this start out; "afresh" fits new ones, for frames that are
-            many more than the old ones saw.
+            many more than the old ones saw; "fitted" goes on with them in this start.
+        kinds: of the expressions that are drawn; those that need no context.
         classes: weight of the classes' cross-entropy beside the comparison's loss, where the model tells classes apart.
         class_balance: as in `LossConfig`.
     """
@@ -134,12 +135,17 @@ class GroundingStartConfig:
     phrasings: int = 4
     learning_rate: float = 2e-3
     comparison: str = "kept"
+    kinds: Sequence[str] = ("name", "colour")
     classes: float = 0.5
     class_balance: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.comparison not in ("kept", "afresh"):
-            raise ConfigError(f"grounding_start.comparison is {self.comparison!r}; it is kept or afresh")
+        if self.comparison not in ("kept", "afresh", "fitted"):
+            raise ConfigError(f"grounding_start.comparison is {self.comparison!r}; it is kept, afresh or fitted")
+
+    def due(self, *, came_along: bool) -> bool:
+        """Whether this start is to be made, where a checkpoint's comparison came along or did not."""
+        return not came_along or self.comparison == "fitted"
 
 
 @dataclass(frozen=True, kw_only=True)

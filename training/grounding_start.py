@@ -26,8 +26,6 @@ from instructseq_training.instructions import InstructionSet
 from instructseq_training.losses import class_loss, heat_loss
 from instructseq_training.prepared import PreparedFrames, class_targets
 
-CONTEXT_FREE = ("name", "colour")
-
 
 def start_grounding(
     model: SequenceModel,
@@ -68,7 +66,7 @@ def start_grounding(
     optimiser = torch.optim.AdamW(fitted, lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
     began, losses = time.monotonic(), []
-    usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in CONTEXT_FREE for e in said["expressions"])]
+    usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in config.kinds for e in said["expressions"])]
     for step in range(config.steps):
         numbers = rng.sample(usable, config.frames)
         summaries, targets = (part.to(device) for part in _draw(numbers, frames, pooled, config, grounding, rng))
@@ -104,9 +102,9 @@ def _pooled_states(
     config: GroundingStartConfig,
     rng: random.Random,
 ) -> dict[str, Tensor]:
-    """For each context-free expression, mean states of it in several phrasings: V x Dt."""
+    """For each expression of the kinds, mean states of it in several phrasings: V x Dt."""
     device = next(encoder.parameters()).device
-    texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in CONTEXT_FREE})
+    texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in config.kinds})
     said = {"width": 1, "height": 1, "objects": []}
     filled = [
         referring_example(
@@ -145,7 +143,7 @@ def _draw(
     side = grounding.grid * grounding.config.subcells
     summaries, targets = [], []
     for number in numbers:
-        known = [e for e in frames.said[number]["expressions"] if e["kind"] in CONTEXT_FREE]
+        known = [e for e in frames.said[number]["expressions"] if e["kind"] in config.kinds]
         instances = np.asarray(frames.instances[number])
         factor = instances.shape[0] // side
         for expression in rng.choices(known, k=config.expressions):
