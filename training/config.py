@@ -56,6 +56,7 @@ class LossConfig:
     Attributes:
         map, boxes, text: token cross-entropy of each kind.
         kind: of the choice between map, boxes and text at the first step.
+        absent: of saying, before a map, whether there is what it is to mark.
         heat: of the grounding: cross-entropy and dice on masks.
         classes: of the grounding's classes: cross-entropy on class maps.
         class_balance: how far a class of which there is little counts more, in [0, 1]; see `losses.class_loss`.
@@ -69,6 +70,7 @@ class LossConfig:
     boxes: float = 0.5
     text: float = 0.5
     kind: float = 0.5
+    absent: float = 0.2
     heat: float = 1.0
     classes: float = 0.5
     class_balance: float = 0.0
@@ -155,7 +157,7 @@ class ExecutionConfig:
     Attributes:
         parallel: "none" for one process; "ddp" (weights on every process) or "fsdp2" (weights, gradients and optimiser
             in shards) for as many as torchrun starts.
-        precision: "bf16" (autocast) or "fp32".
+        precision: "bf16" (autocast), "fp32", or "auto": bf16 where the device is faster in it.
         frames_at_once: frames of one forward and backward pass; a process with more of them accumulates gradients. 0
             takes all at once.
         checkpointing: "none", or "blocks": keep each block's input only, and run it again in the backward pass.
@@ -166,7 +168,7 @@ class ExecutionConfig:
     """
 
     parallel: str = "none"
-    precision: str = "bf16"
+    precision: str = "auto"
     frames_at_once: int = 0
     checkpointing: str = "none"
     compile: str = "none"
@@ -177,7 +179,7 @@ class ExecutionConfig:
     def __post_init__(self) -> None:
         choices = {
             "parallel": ("none", "ddp", "fsdp2"),
-            "precision": ("bf16", "fp32"),
+            "precision": ("auto", "bf16", "fp32"),
             "checkpointing": ("none", "blocks"),
             "compile": ("none", "blocks"),
             "average": ("whole", "shards"),

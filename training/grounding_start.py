@@ -22,6 +22,7 @@ from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_training.config import GroundingStartConfig
 from instructseq_training.examples import referring_example
+from instructseq_training.hardware import autocast
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.losses import class_loss, heat_loss
 from instructseq_training.prepared import PreparedFrames, class_targets
@@ -71,7 +72,7 @@ def start_grounding(
         numbers = rng.sample(usable, config.frames)
         summaries, targets = (part.to(device) for part in _draw(numbers, frames, pooled, config, grounding, rng))
         features = torch.from_numpy(np.array(frames.features[numbers])).float().to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             with torch.no_grad():
                 features = model.image_whitening(features)
             image = grounding.read_image(features.new_zeros(*features.shape[:2], width), features)
@@ -121,7 +122,7 @@ def _pooled_states(
     means: list[Tensor | None] = [None] * len(filled)
     for start in range(0, len(order), 256):
         chosen = order[start : start + 256]
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             encoded = encoder.encode([filled[index] for index in chosen])
         there = torch.arange(encoded.states.shape[1], device=device) < encoded.lengths[:, None]
         mean = (encoded.states.float() * there[..., None]).sum(1) / encoded.lengths[:, None]
