@@ -3,6 +3,8 @@
 Token probabilities order answers well and mean little as numbers: a map's probability spreads over interchangeable
 codes, and a model trained for an hour is surer than it should be. A rising curve a kind of answer, fitted on answers
 whose truth is known (isotonic regression; Zadrozny and Elkan 2002), turns them into shares of right answers.
+
+Of the probability that nothing is meant it also says from which one on that is the better answer.
 """
 
 from __future__ import annotations
@@ -55,16 +57,38 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absence:
+    """When "nothing of that sort is there" is the answer.
+
+    Attributes:
+        threshold: of the model's own probability that nothing is meant; from it on that is the answer. In (0, 1].
+        curve: from that probability to how often nothing is meant.
+
+    Raises:
+        CheckpointError: the threshold is no such number.
+    """
+
+    threshold: float
+    curve: Curve
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold <= 1.0:
+            raise CheckpointError(f"{self.threshold!r:.100} is no threshold of a probability: it lies in (0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """A checkpoint's curves.
 
     Attributes:
         single: of answers of one sequence, by the names of `CURVES`; what has no curve stays as the model says it.
         several: of answers that aggregate several sampled sequences.
+        absence: of masks ("segmentation") and boxes ("detection"); where there is none, the tokens alone decide.
     """
 
     single: Mapping[str, Curve] = field(default_factory=dict)
     several: Mapping[str, Curve] = field(default_factory=dict)
+    absence: Mapping[str, Absence] = field(default_factory=dict)
 
     def __call__(self, values: NDArray[Floating], *, of: str, samples: int) -> NDArray[Floating]:
         """Values of a kind of answer, calibrated.
@@ -77,11 +101,25 @@ class Calibration:
         curve = (self.single if samples == 1 else self.several).get(of)
         return values if curve is None else curve(values)
 
+    def is_nothing(self, said: float, *, of: str) -> bool:
+        """Whether "nothing is there" is the answer, where the model says so with this probability."""
+        known = self.absence.get(of)
+        return known is not None and said >= known.threshold
+
+    def absence_of(self, said: float, *, of: str) -> float:
+        """How often nothing is meant where the model says so with this probability; in [0, 1]."""
+        known = self.absence.get(of)
+        return said if known is None else float(known.curve(np.array([said]))[0])
+
     def save(self, file: Path) -> None:
         """Write as JSON."""
-        curves = {
+        curves: dict[str, dict[str, dict[str, float | list[float]]]] = {
             name: {of: {"said": list(c.said), "right": list(c.right)} for of, c in held.items()}
             for name, held in (("single", self.single), ("several", self.several))
+        }
+        curves["absence"] = {
+            of: {"threshold": a.threshold, "said": list(a.curve.said), "right": list(a.curve.right)}
+            for of, a in self.absence.items()
         }
         file.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
 
@@ -98,6 +136,10 @@ def load_calibration(file: Path) -> Calibration:
             name: {of: Curve(said=tuple(c["said"]), right=tuple(c["right"])) for of, c in held[name].items()}
             for name in ("single", "several")
         }
+        absence = {
+            of: Absence(threshold=a["threshold"], curve=Curve(said=tuple(a["said"]), right=tuple(a["right"])))
+            for of, a in held.get("absence", {}).items()  # older files have none
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
-    return Calibration(single=read["single"], several=read["several"])
+    return Calibration(single=read["single"], several=read["several"], absence=absence)

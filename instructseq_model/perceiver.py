@@ -21,7 +21,7 @@ from instructseq_model.backends.table import load_backend
 from instructseq_model.decoding.beam import Beam
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.decoding.map_decoder import MapDecoder
-from instructseq_model.decoding.prefix import kind_probabilities
+from instructseq_model.decoding.prefix import absence_probability, kind_probabilities
 from instructseq_model.decoding.streams import Stream
 from instructseq_model.decoding.underway import Look, Observe
 from instructseq_model.errors import InstructionError
@@ -46,6 +46,7 @@ KIND_OF_TASK = {
     Task.DETECTION: OutputKind.BOXES,
     Task.CAPTION: OutputKind.TEXT,
 }
+REFERRING = (Task.SEGMENTATION, Task.DETECTION)
 TASK_OF_KIND = {OutputKind.BOXES: Task.DETECTION, OutputKind.TEXT: Task.CAPTION}
 
 Progress = Callable[[str, float], None]
@@ -207,6 +208,9 @@ class Perceiver:
             seed=question.seed or 0,
             kind_probabilities={one.value: value for one, value in probabilities.items()},
         )
+        if task in REFERRING:
+            absence = absence_probability(self.model.sequence, prompt.prefix.begin)
+            request = replace(request, absence=float(absence))
         if question.stream is None:
             return request
         return replace(request, stream=Stream((question.stream, question.instruction, request.batch), prompt.view))

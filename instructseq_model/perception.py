@@ -65,6 +65,9 @@ class Perception:
             None for text; for boxes it is the box's score inside the box and 0 elsewhere.
         agreement: H x W float32 in [0, 1]: share of the samples that agree with `mask`. None unless samples > 1.
         score: geometric mean of the probabilities of the chosen tokens, in [0, 1].
+            Of masks and boxes it says how often the whole answer is right, where the checkpoint is calibrated; of an
+            empty one, how often nothing is meant.
+        absence: probability that nothing in the image is meant, in [0, 1]; None where the task refers to nothing.
         samples: how many sequences were drawn.
         kind_probabilities: probability mass of each kind at the first step; they sum to 1.
         timings: seconds by stage: convert, encode, decode, aggregate, total.
@@ -82,6 +85,7 @@ class Perception:
     confidence: NDArray[np.float32] | None = None
     agreement: NDArray[np.float32] | None = None
     score: float = 0.0
+    absence: float | None = None
     samples: int = 1
     kind_probabilities: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

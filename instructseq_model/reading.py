@@ -44,6 +44,7 @@ class Request:
         seed: of the noise.
         kind_probabilities: of the first step.
         stream: the frame's place in a stream; None for a single frame.
+        absence: of masks and boxes, the model's own probability that nothing is meant.
     """
 
     instruction: str
@@ -56,6 +57,7 @@ class Request:
     kind_probabilities: Mapping[str, float]
     label_set: LabelSet | None = None
     stream: Stream | None = None
+    absence: float = 0.0
 
     @property
     def batch(self) -> Hashable:
@@ -110,7 +112,7 @@ def read_semantic(
 
 
 def read_referring(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
-    """A mask of what was referred to: the sample that agrees most with the others."""
+    """A mask of what was referred to: the sample that agrees most with the others; empty where nothing is meant."""
     began = time.perf_counter()
     painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
     masks = referring_masks(painted)  # N x S x S
@@ -121,25 +123,36 @@ def read_referring(model: RunnableModel, made: Generated, request: Request, timi
     probabilities = made.probabilities.cpu().numpy()[best : best + 1]
     said = np.array([sequence_score(probabilities)])
     score = float(model.calibration(said, of="segmentation_score", samples=request.samples)[0])
+    confidence, chosen = _confidence(model, probabilities, request), masks[best]
+    absence, absent = _absence(model, request)
+    if absent:
+        confidence = _sure_of_nothing(confidence, mask, absence)
+        mask, chosen = np.zeros_like(mask), np.zeros_like(chosen)
+    if not mask.any():
+        score = absence
     perception = Perception(
         **_common(request, timings),
         mask=mask.astype(np.uint8),
         colour_map=colour_map * mask[..., None],
         boxes=_around(mask, score),
-        confidence=_confidence(model, probabilities, request),
-        agreement=_agreement((masks == masks[best]).mean(0, dtype=np.float32), request),
+        confidence=confidence,
+        agreement=_agreement((masks == chosen).mean(0, dtype=np.float32), request),
         score=score,
+        absence=absence,
     )
     timings["aggregate"] = time.perf_counter() - began
     return perception
 
 
 def read_boxes(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
-    """Boxes: the answer that agrees most with the others."""
+    """Boxes: the answer that agrees most with the others; none where nothing is meant."""
     began = time.perf_counter()
     answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
     best = most_agreed(pairwise_box_iou([boxes for boxes, _ in answers]))
     boxes, said = answers[best]
+    absence, absent = _absence(model, request)
+    if absent:
+        boxes, said = boxes[:0], said[:0]
     scores = model.calibration(said, of="detection", samples=request.samples)
     placed = request.placement.boxes_to_source(boxes) if len(boxes) else boxes
     order = np.argsort(-scores, kind="stable")
@@ -152,7 +165,8 @@ def read_boxes(model: RunnableModel, made: Generated, request: Request, timings:
         **_common(request, timings),
         boxes=found,
         confidence=box_confidence(placed, scores, request.placement.size_wh),
-        score=float(scores.mean()) if len(scores) else float(made.probabilities[best, 0]),
+        score=float(scores.mean()) if len(scores) else absence,
+        absence=absence,
     )
     timings["aggregate"] = time.perf_counter() - began
     return perception
@@ -191,6 +205,27 @@ def _codes(model: RunnableModel, made: Generated) -> Any:
 def _confidence(model: RunnableModel, probabilities: NDArray[np.floating], request: Request) -> NDArray[np.float32]:
     grid = model.calibration(confidence_grid(probabilities), of=request.task.value, samples=request.samples)
     return np.clip(map_to_source(grid, request.placement, method="linear"), 0.0, 1.0).astype(np.float32)
+
+
+def _absence(model: RunnableModel, request: Request) -> tuple[float, bool]:
+    """How probable it is that nothing is meant, and whether that is the answer."""
+    of = request.task.value
+    absence = model.calibration.absence_of(request.absence, of=of)
+    return absence, model.calibration.is_nothing(request.absence, of=of)
+
+
+def _sure_of_nothing(
+    confidence: NDArray[np.float32], painted: NDArray[np.bool_], absence: float
+) -> NDArray[np.float32]:
+    """How sure it is that each pixel is not meant: that nothing is, or that this one is not.
+
+    Args:
+        confidence: H x W, that each pixel was painted rightly.
+        painted: H x W, what the mask would have marked.
+        absence: probability that nothing is meant.
+    """
+    marked = np.where(painted, confidence, 1 - confidence)
+    return (1 - (1 - absence) * marked).astype(np.float32)
 
 
 def _agreement(share: NDArray[np.float32], request: Request) -> NDArray[np.float32] | None:

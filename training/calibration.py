@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ from rich.console import Console
 from rich.progress import track
 from scipy.optimize import isotonic_regression
 
-from instructseq_model.calibration import Calibration, Curve
+from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.checkpoint import save_calibration
 from instructseq_model.errors import ConfigError, InstructionError
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Perception, Task
-from instructseq_training.evaluation.boxes import box_iou
+from instructseq_training.evaluation.boxes import box_iou, exact_set_accuracy
 from instructseq_training.evaluation.calibration import expected_calibration_error
 from instructseq_training.evaluation.cases import Case, scene_cases
 from instructseq_training.evaluation.masks import overall_iou
@@ -29,8 +30,32 @@ BIN_LEAST = 20
 MOST_BINS = 100
 SEVERAL = 4
 """Samples of the answers that the curves for several samples are fitted on."""
+EXPRESSIONS = 8
+"""Of a frame: few mean nothing, and the threshold for that is set by them."""
+NOTHING_LEAST = 5
+"""Expressions that mean nothing, below which no threshold is set."""
 
 Pairs = tuple[NDArray[np.float64], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One answer of the model, and what the truth says about it.
+
+    Attributes:
+        task: what was answered.
+        pairs: name of the curve, certainties, whether each was right.
+        absence: the model's own probability that nothing is meant; None where the task refers to nothing.
+        worth: of the answer as it is, in [0, 1]: a mask's IoU, whether all boxes are right; an empty one where nothing
+            is meant has 1.
+        means_nothing: whether nothing is meant.
+    """
+
+    task: Task
+    pairs: tuple[tuple[str, ArrayLike, ArrayLike], ...]
+    absence: float | None = None
+    worth: float = 0.0
+    means_nothing: bool = False
 
 
 def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val") -> dict[str, float]:
@@ -49,13 +74,18 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         ConfigError: no answer could be used.
         CheckpointError: the folder is no checkpoint.
     """
-    cases = scene_cases(scenes, split, frames=frames, phrasings=load_instruction_set("train"))
+    phrasings = load_instruction_set("train")
+    cases = scene_cases(scenes, split, frames=frames, phrasings=phrasings, expressions=EXPRESSIONS)
     perceiver = Perceiver.load(checkpoint)
     perceiver.model.calibration = Calibration()
     errors: dict[str, float] = {}
     fitted: list[dict[str, Curve]] = []
+    absence: dict[str, Absence] = {}
     for samples, name in ((1, "single"), (SEVERAL, "several")):
-        held = collect(perceiver, cases, samples=samples)
+        answers = collect(perceiver, cases, samples=samples)
+        # Whether anything is meant is read before the first token, so it is the same for any number of samples.
+        absence = absence or fit_absences(answers)
+        held = joined(answer for answer in answers if not _is_nothing(answer, absence))
         curves = {of: fit_curve(*pairs) for of, pairs in held.items() if len(pairs[0]) >= 2 * BIN_LEAST}
         for of, curve in curves.items():
             said, right = held[of]
@@ -64,16 +94,17 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         fitted.append(curves)
     if not any(fitted):
         raise ConfigError(f"the checkpoint answered too little on {frames} frames to be calibrated; give more --frames")
-    save_calibration(checkpoint, Calibration(single=fitted[0], several=fitted[1]))
+    save_calibration(checkpoint, Calibration(single=fitted[0], several=fitted[1], absence=absence))
+    for of, one in absence.items():
+        Console().print(f"nothing is there, {of}: from a probability of {one.threshold:.3f} on")
     for label, value in errors.items():
         Console().print(f"ECE {label}: {value:.3f}")
     return errors
 
 
-def collect(perceiver: Perceiver, cases: Sequence[Case], *, samples: int) -> dict[str, Pairs]:
-    """What the model says of its certainty and whether it was right, by the names of `CURVES`."""
-    said: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    right: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
+def collect(perceiver: Perceiver, cases: Sequence[Case], *, samples: int) -> list[Judged]:
+    """What the model says of its certainty and whether it was right; captions are left out."""
+    found = []
     for case in track(cases, description=f"{samples} samples"):
         if case.task is Task.CAPTION:
             continue
@@ -81,19 +112,49 @@ def collect(perceiver: Perceiver, cases: Sequence[Case], *, samples: int) -> dic
             perception = perceiver(case.image, case.instruction, samples=samples, task=case.task)
         except InstructionError:
             continue
-        for of, values, correct in judged(case, perception):
+        found.append(judged(case, perception))
+    return found
+
+
+def joined(answers: Iterable[Judged]) -> dict[str, Pairs]:
+    """Certainties and whether each was right, of all answers, by the names of `CURVES`."""
+    said: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    right: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
+    for answer in answers:
+        for of, values, correct in answer.pairs:
             said[of].append(np.asarray(values, np.float64))
             right[of].append(np.asarray(correct, bool))
     return {of: (np.concatenate(said[of]), np.concatenate(right[of])) for of in said}
 
 
-def judged(case: Case, perception: Perception) -> Iterator[tuple[str, ArrayLike, ArrayLike]]:
-    """A perception's certainties with the truth about them: name of the curve, values, whether each was right."""
-    grid = np.s_[::PIXEL_STEP, ::PIXEL_STEP]
-    if perception.task is Task.DETECTION and case.boxes is not None:
+def judged(case: Case, perception: Perception) -> Judged:
+    """A perception's certainties, with the truth about them."""
+    task = perception.task
+    if task is Task.DETECTION and case.boxes is not None:
         given = np.array([box.xyxy for box in perception.boxes], float).reshape(-1, 4)
         hits = (box_iou(given, case.boxes) >= 0.5).any(1) if len(given) and len(case.boxes) else np.zeros(len(given))
-        yield "detection", [box.score for box in perception.boxes], hits
+        return Judged(
+            task=task,
+            pairs=(("detection", [box.score for box in perception.boxes], hits),),
+            absence=perception.absence,
+            worth=exact_set_accuracy([(given, case.boxes)]),
+            means_nothing=len(case.boxes) == 0,
+        )
+    if task is Task.SEGMENTATION and case.mask is not None and perception.mask is not None:
+        overlap = overall_iou([(perception.mask.astype(bool), case.mask)])
+        return Judged(
+            task=task,
+            pairs=tuple(_of_pixels(case, perception, overlap)),
+            absence=perception.absence,
+            worth=overlap,
+            means_nothing=not case.mask.any(),
+        )
+    return Judged(task=task, pairs=tuple(_of_pixels(case, perception, 0.0)))
+
+
+def _of_pixels(case: Case, perception: Perception, overlap: float) -> Iterator[tuple[str, ArrayLike, ArrayLike]]:
+    """Of a map's pixels; of a mask as a whole too."""
+    grid = np.s_[::PIXEL_STEP, ::PIXEL_STEP]
     if perception.mask is None or perception.confidence is None:
         return
     confidence = perception.confidence[grid].ravel()
@@ -105,7 +166,49 @@ def judged(case: Case, perception: Perception) -> Iterator[tuple[str, ArrayLike,
         mask = perception.mask.astype(bool)
         yield "segmentation", confidence, (mask == case.mask)[grid].ravel()
         if mask.any():
-            yield "segmentation_score", [perception.score], [overall_iou([(mask, case.mask)]) >= 0.5]
+            yield "segmentation_score", [perception.score], [overlap >= 0.5]
+
+
+def fit_absences(answers: Sequence[Judged]) -> dict[str, Absence]:
+    """For masks and boxes, when "nothing is there" is the better answer; without those of which too few are known."""
+    fitted = {}
+    for task in (Task.SEGMENTATION, Task.DETECTION):
+        known = [answer for answer in answers if answer.task is task and answer.absence is not None]
+        nothing = np.array([answer.means_nothing for answer in known], bool)
+        if len(known) < 2 * BIN_LEAST or nothing.sum() < NOTHING_LEAST:
+            continue
+        said = np.array([answer.absence for answer in known], float)
+        threshold = best_threshold(said, np.array([answer.worth for answer in known]), nothing)
+        if threshold is not None:
+            fitted[task.value] = Absence(threshold=threshold, curve=fit_curve(said, nothing))
+    return fitted
+
+
+def best_threshold(said: NDArray[np.float64], worth: NDArray[np.float64], nothing: NDArray[np.bool_]) -> float | None:
+    """From which probability on "nothing is there" makes the answers worth most on average; None if from none.
+
+    An answer of nothing is worth 1 where nothing is meant and 0 elsewhere, as in gRefCOCO's gIoU of masks, and as in
+    its share of boxes that are all right.
+
+    Args:
+        said: N probabilities that nothing is meant.
+        worth: N, of the answers as they are, in [0, 1].
+        nothing: N, whether nothing is meant.
+    """
+    order = np.argsort(-said, kind="stable")
+    falling, gain = said[order], (nothing - worth)[order].cumsum()
+    gain[:-1][falling[:-1] == falling[1:]] = -np.inf  # equal probabilities go together
+    best = int(gain.argmax())
+    if gain[best] <= 0 or falling[best] <= 0:
+        return None
+    after = falling[best + 1] if best + 1 < len(falling) else 0.0
+    return float((falling[best] + after) / 2)
+
+
+def _is_nothing(answer: Judged, absence: Mapping[str, Absence]) -> bool:
+    if answer.absence is None:
+        return False
+    return Calibration(absence=absence).is_nothing(answer.absence, of=answer.task.value)
 
 
 def fit_curve(said: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:

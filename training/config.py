@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +56,7 @@ class LossConfig:
     Attributes:
         map, boxes, text: token cross-entropy of each kind.
         kind: of the choice between map, boxes and text at the first step.
+        absent: of saying, before a map, whether there is what it is to mark.
         heat: of the grounding: cross-entropy and dice on masks.
         classes: of the grounding's classes: cross-entropy on class maps.
         class_balance: how far a class of which there is little counts more, in [0, 1]; see `losses.class_loss`.
@@ -69,6 +70,7 @@ class LossConfig:
     boxes: float = 0.5
     text: float = 0.5
     kind: float = 0.5
+    absent: float = 0.2
     heat: float = 1.0
     classes: float = 0.5
     class_balance: float = 0.0
@@ -123,7 +125,8 @@ class GroundingStartConfig:
         learning_rate: at the top of a single cycle.
         comparison: what happens to the comparison of a checkpoint that a run starts from, and to its reading of
             classes: "kept" goes on with them and leaves this start out; "afresh" fits new ones, for frames that are
-            many more than the old ones saw.
+            many more than the old ones saw; "fitted" goes on with them in this start.
+        kinds: of the expressions that are drawn; those that need no context.
         classes: weight of the classes' cross-entropy beside the comparison's loss, where the model tells classes apart.
         class_balance: as in `LossConfig`.
     """
@@ -134,12 +137,17 @@ class GroundingStartConfig:
     phrasings: int = 4
     learning_rate: float = 2e-3
     comparison: str = "kept"
+    kinds: Sequence[str] = ("name", "colour")
     classes: float = 0.5
     class_balance: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.comparison not in ("kept", "afresh"):
-            raise ConfigError(f"grounding_start.comparison is {self.comparison!r}; it is kept or afresh")
+        if self.comparison not in ("kept", "afresh", "fitted"):
+            raise ConfigError(f"grounding_start.comparison is {self.comparison!r}; it is kept, afresh or fitted")
+
+    def due(self, *, came_along: bool) -> bool:
+        """Whether this start is to be made, where a checkpoint's comparison came along or did not."""
+        return not came_along or self.comparison == "fitted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +157,7 @@ class ExecutionConfig:
     Attributes:
         parallel: "none" for one process; "ddp" (weights on every process) or "fsdp2" (weights, gradients and optimiser
             in shards) for as many as torchrun starts.
-        precision: "bf16" (autocast) or "fp32".
+        precision: "bf16" (autocast), "fp32", or "auto": bf16 where the device is faster in it.
         frames_at_once: frames of one forward and backward pass; a process with more of them accumulates gradients. 0
             takes all at once.
         checkpointing: "none", or "blocks": keep each block's input only, and run it again in the backward pass.
@@ -160,7 +168,7 @@ class ExecutionConfig:
     """
 
     parallel: str = "none"
-    precision: str = "bf16"
+    precision: str = "auto"
     frames_at_once: int = 0
     checkpointing: str = "none"
     compile: str = "none"
@@ -171,7 +179,7 @@ class ExecutionConfig:
     def __post_init__(self) -> None:
         choices = {
             "parallel": ("none", "ddp", "fsdp2"),
-            "precision": ("bf16", "fp32"),
+            "precision": ("auto", "bf16", "fp32"),
             "checkpointing": ("none", "blocks"),
             "compile": ("none", "blocks"),
             "average": ("whole", "shards"),

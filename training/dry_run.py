@@ -190,7 +190,7 @@ def activation_bytes(config: SequenceConfig, shape: BatchShape, execution: Execu
     cells, length = config.vision_grid**2, shape.instruction_length
     passes = [(shape.images * cells, 0), (shape.instructions * length, cells + length)]
     passes += [(rows * steps, cells + length + steps) for rows, steps in shape.outputs.values()]
-    wide = 1 if execution.precision == "bf16" else 2
+    wide = 2 if execution.precision == "fp32" else 1
     blocks = [wide * tokens * (40 * width + 8 * heads * seen) for tokens, seen in passes]
     if execution.checkpointing == "blocks":
         kept = layers * sum(2 * wide * tokens * width for tokens, _ in passes) + max(blocks)
@@ -203,7 +203,7 @@ def activation_bytes(config: SequenceConfig, shape: BatchShape, execution: Execu
 def encoder_activation_bytes(encoder: VisionEncoder, images: int, execution: ExecutionConfig) -> float:
     """An estimate of what an image encoder keeps for its backward pass, in bytes; as `activation_bytes` a block."""
     width, cells, layers = encoder.network.embed_dim, encoder.grid**2, len(encoder.network.blocks)
-    wide = 1 if execution.precision == "bf16" else 2
+    wide = 2 if execution.precision == "fp32" else 1
     tokens = images * cells
     block = wide * tokens * 40.0 * width  # attention is fused: its scores are not kept
     return layers * 2.0 * wide * tokens * width + block if execution.checkpointing == "blocks" else layers * block

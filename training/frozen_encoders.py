@@ -18,6 +18,7 @@ from instructseq_model.text import TextTokenizer
 from instructseq_model.vocabulary import END, PAD, OutputKind
 from instructseq_model.vqvae import VQVAE
 from instructseq_training.examples import Example
+from instructseq_training.hardware import autocast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class FrozenEncoders:
 
         Args:
             instructions: R texts.
-            low_precision: run the encoder in bf16.
+            low_precision: run the encoder in bf16 where that is fast.
 
         Returns:
             States, R x L x Dt, and lengths, R.
@@ -65,7 +66,7 @@ class FrozenEncoders:
             kind: of all of them.
             examples: R' examples; not looked at for maps.
             maps: R' painted maps; empty for the other kinds.
-            low_precision: run the encoder of maps in bf16.
+            low_precision: run the encoder of maps in bf16 where that is fast.
         """
         if kind is OutputKind.MAP:
             with self._precision(low_precision):
@@ -91,7 +92,7 @@ class FrozenEncoders:
 
     def _precision(self, low: bool) -> torch.autocast:
         device = next(self.vqvae.parameters()).device
-        return torch.autocast(device.type, torch.bfloat16, enabled=low)
+        return autocast(device, "auto" if low else "fp32")
 
 
 def padded(rows: list[list[int]]) -> Tensor:

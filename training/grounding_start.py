@@ -22,11 +22,10 @@ from instructseq_model.perception import Task
 from instructseq_model.sequence_model import SequenceModel
 from instructseq_training.config import GroundingStartConfig
 from instructseq_training.examples import referring_example
+from instructseq_training.hardware import autocast
 from instructseq_training.instructions import InstructionSet
 from instructseq_training.losses import class_loss, heat_loss
 from instructseq_training.prepared import PreparedFrames, class_targets
-
-CONTEXT_FREE = ("name", "colour")
 
 
 def start_grounding(
@@ -68,12 +67,12 @@ def start_grounding(
     optimiser = torch.optim.AdamW(fitted, lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
     began, losses = time.monotonic(), []
-    usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in CONTEXT_FREE for e in said["expressions"])]
+    usable = [n for n, said in enumerate(frames.said) if any(e["kind"] in config.kinds for e in said["expressions"])]
     for step in range(config.steps):
         numbers = rng.sample(usable, config.frames)
         summaries, targets = (part.to(device) for part in _draw(numbers, frames, pooled, config, grounding, rng))
         features = torch.from_numpy(np.array(frames.features[numbers])).float().to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             with torch.no_grad():
                 features = model.image_whitening(features)
             image = grounding.read_image(features.new_zeros(*features.shape[:2], width), features)
@@ -104,9 +103,9 @@ def _pooled_states(
     config: GroundingStartConfig,
     rng: random.Random,
 ) -> dict[str, Tensor]:
-    """For each context-free expression, mean states of it in several phrasings: V x Dt."""
+    """For each expression of the kinds, mean states of it in several phrasings: V x Dt."""
     device = next(encoder.parameters()).device
-    texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in CONTEXT_FREE})
+    texts = sorted({e["text"] for said in frames.said for e in said["expressions"] if e["kind"] in config.kinds})
     said = {"width": 1, "height": 1, "objects": []}
     filled = [
         referring_example(
@@ -123,7 +122,7 @@ def _pooled_states(
     means: list[Tensor | None] = [None] * len(filled)
     for start in range(0, len(order), 256):
         chosen = order[start : start + 256]
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             encoded = encoder.encode([filled[index] for index in chosen])
         there = torch.arange(encoded.states.shape[1], device=device) < encoded.lengths[:, None]
         mean = (encoded.states.float() * there[..., None]).sum(1) / encoded.lengths[:, None]
@@ -145,7 +144,7 @@ def _draw(
     side = grounding.grid * grounding.config.subcells
     summaries, targets = [], []
     for number in numbers:
-        known = [e for e in frames.said[number]["expressions"] if e["kind"] in CONTEXT_FREE]
+        known = [e for e in frames.said[number]["expressions"] if e["kind"] in config.kinds]
         instances = np.asarray(frames.instances[number])
         factor = instances.shape[0] // side
         for expression in rng.choices(known, k=config.expressions):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from instructseq_model.errors import ConfigError
+from instructseq_model.precision import has_fast_bfloat16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def gpu_of_device(device_name: str) -> Gpu | None:
 
 
 def peak_flops(device: torch.device) -> float:
-    """bf16 operations a second that a device can do: from the table, or measured."""
+    """Operations a second that a device can do: in bf16 by the table, or measured in the faster type."""
     if device.type == "cuda":
         gpu = gpu_of_device(torch.cuda.get_device_name(device))
         if gpu is not None:
@@ -71,14 +72,14 @@ def peak_flops(device: torch.device) -> float:
 
 
 def measured_flops(device: torch.device, *, size: int = 1024, repeats: int = 5) -> float:
-    """The best rate of a square bf16 matrix product among a few, in operations a second.
+    """The best rate of a square matrix product among a few, in operations a second, in the faster of the two types.
 
     Args:
         device: where.
         size: rows and columns.
         repeats: how many.
     """
-    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    left, right = (torch.randn(size, size, device=device, dtype=frozen_type(device)) for _ in range(2))
     best = float("inf")
     for _ in range(repeats + 1):  # the first one warms up
         began = time.perf_counter()
@@ -86,6 +87,22 @@ def measured_flops(device: torch.device, *, size: int = 1024, repeats: int = 5) 
         float(product[0, 0])  # waits for the device
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
+
+
+def autocast(device: torch.device, precision: str = "auto") -> torch.autocast:
+    """What to compute under: bf16, or nothing.
+
+    Args:
+        device: where.
+        precision: "bf16", "fp32", or "auto": bf16 where it is faster, as it is not on a CPU that has to emulate it.
+    """
+    low = precision == "bf16" or (precision == "auto" and has_fast_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=low)
+
+
+def frozen_type(device: torch.device) -> torch.dtype:
+    """The type in which a frozen image encoder is fastest there."""
+    return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ from instructseq_model.grounding import Grounding
 from instructseq_model.sequence_model import ImagePrefix, InstructionPrefix, SequenceConfig, SequenceModel
 from instructseq_model.transformer import KeyValues
 from instructseq_model.vision import VisionEncoder
-from instructseq_model.vocabulary import PAD, OutputKind
+from instructseq_model.vocabulary import END, PAD, OutputKind
 from instructseq_training.batch import Batch, Outputs
 from instructseq_training.config import LossConfig
 from instructseq_training.map_history import MapHistory, hide, replace_drawn
@@ -53,7 +53,7 @@ def batch_losses(
     counts: Mapping[str, float] | None = None,
     history: MapHistory | None = None,
 ) -> dict[str, Tensor]:
-    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "heat", "classes".
+    """Every loss of a batch by name, unweighted scalars: "map", "boxes", "text", "kind", "absent", "heat", "classes".
 
     Args:
         model: in training mode, under autocast if wanted.
@@ -78,6 +78,10 @@ def batch_losses(
         logits = model.logits(seen, part, inputs, kind)
         losses[kind.value] = token_loss(logits, outputs, kind, model, config.position_smoothing) / counts[kind.value]
         kinds.append(kind_loss(model, logits[:, 0], kind))
+        if kind is OutputKind.MAP and bool(batch.refers[outputs.rows].any()):
+            refers = batch.refers[outputs.rows]
+            absent = batch.heat[outputs.rows][refers].amax((1, 2)) == 0
+            losses["absent"] = absence_loss(model, logits[refers, 0], absent) / counts["absent"]
     losses["kind"] = torch.cat(kinds).sum() / counts["kind"]
     if model.grounding is not None and instruction.pointing is not None and bool(batch.refers.any()):
         logits = instruction.pointing.heat[batch.refers]
@@ -107,14 +111,17 @@ def loss_counts(batch: Batch, config: SequenceConfig) -> dict[str, float]:
     """What each loss of a batch is a mean over; counts of a step's parts add up.
 
     Returns:
-        Tokens of each kind under its name, sequences under "kind", the heat map's places under "heat", instructions
-        with a target under "dice", and places that have a class under "classes". All names are always there.
+        Tokens of each kind under its name, sequences under "kind", maps of something named under "absent", the heat
+        map's places under "heat", instructions with a target under "dice", and places that have a class under
+        "classes". All names are always there.
     """
     counts = {kind.value: 0.0 for kind in OutputKind}
     counts |= {kind.value: float((held.tokens != PAD).sum()) for kind, held in batch.outputs.items()}
     heat = batch.heat[batch.refers]
     classes = 0 if config.grounding is None else config.grounding.classes
+    maps = batch.outputs.get(OutputKind.MAP)
     return counts | {
+        "absent": 0.0 if maps is None else float(batch.refers[maps.rows].sum()),
         "kind": float(sum(len(held.tokens) for held in batch.outputs.values())),
         "heat": float(heat.numel()),
         "dice": float((heat.amax((1, 2)) > 0).sum()) if len(heat) else 0.0,
@@ -136,7 +143,7 @@ def all_losses(losses: Mapping[str, Tensor], counts: Mapping[str, float]) -> dic
 def weighted(losses: dict[str, Tensor], config: LossConfig) -> Tensor:
     """The loss to descend."""
     weights = {"map": config.map, "boxes": config.boxes, "text": config.text, "kind": config.kind, "heat": config.heat}
-    weights["classes"] = config.classes
+    weights |= {"classes": config.classes, "absent": config.absent}
     return torch.stack([weights[name] * value for name, value in losses.items()]).sum()
 
 
@@ -147,6 +154,21 @@ def kind_loss(model: SequenceModel, first: Tensor, kind: OutputKind) -> Tensor:
     """
     masses = kind_log_masses(model, first.float())
     return masses.logsumexp(-1) - masses[:, list(OutputKind).index(kind)]
+
+
+def absence_loss(model: SequenceModel, first: Tensor, absent: Tensor) -> Tensor:
+    """Cross-entropy, summed, of END against all coordinates at BEGIN of maps: what boxes say to "nothing is meant".
+
+    A map says so in 256 tokens of background, each of them decided alone; this asks the model once.
+
+    Args:
+        model: whose vocabulary it is.
+        first: R x V logits of the first step.
+        absent: R, whether nothing is meant.
+    """
+    positions = model.config.vocabulary.position_range
+    odds = first[:, END] - first[:, positions.start : positions.stop].logsumexp(-1)
+    return F.binary_cross_entropy_with_logits(odds.float(), absent.float(), reduction="sum")
 
 
 def token_loss(

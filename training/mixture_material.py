@@ -24,6 +24,7 @@ from instructseq_training.datasets.table import dataset
 from instructseq_training.datasets.training_data import open_training_data
 from instructseq_training.fit import require_training_fit
 from instructseq_training.frozen_encoders import FrozenEncoders
+from instructseq_training.hardware import frozen_type
 from instructseq_training.instructions import load_instruction_set
 from instructseq_training.material import SAMPLE_FRAMES
 from instructseq_training.mixture_evaluation import evaluate_parts, open_validation, show_parts
@@ -112,14 +113,14 @@ class MixtureMaterial:
 
 
 def open_encoder(config: ModelConfig, settings: TrainConfig, device: torch.device) -> VisionEncoder:
-    """The published image encoder: in float32 to be trained, in bf16 to stay frozen.
+    """The published image encoder: in float32 to be trained, in the faster type to stay frozen.
 
     Raises:
         CheckpointError: its weights cannot be had.
     """
     name = config.vision_encoder
     encoder = build_vision_encoder(name, image_size=config.image_size, pretrained=pretrained_source(name))
-    return encoder.to(device, torch.float32 if settings.vision.trained else torch.bfloat16)
+    return encoder.to(device, torch.float32 if settings.vision.trained else frozen_type(device))
 
 
 def require_datasets(root: Path, mixture: Mixture) -> None:

@@ -18,6 +18,7 @@ from instructseq_training.fit import require_training_fit
 from instructseq_training.free_running import evaluate_frames
 from instructseq_training.frozen_encoders import FrozenEncoders
 from instructseq_training.grounding_start import start_grounding
+from instructseq_training.hardware import frozen_type
 from instructseq_training.instructions import load_instruction_set
 from instructseq_training.material import SAMPLE_FRAMES
 from instructseq_training.prepared import FRAMES, PreparedFrames, load_prepared, prepare
@@ -112,7 +113,7 @@ def prepare_splits(scenes: Sequence[Path], out: Path, config: ModelConfig, devic
     encoder = build_vision_encoder(
         config.vision_encoder, image_size=config.image_size, pretrained=pretrained_source(config.vision_encoder)
     )
-    encoder = encoder.to(device, torch.bfloat16).eval().requires_grad_(False)
+    encoder = encoder.to(device, frozen_type(device)).eval().requires_grad_(False)
     for split in missing:
         shards = [shard for folder in scenes for shard in sorted(folder.glob(f"{split}-*.tar"))]
         if not shards:

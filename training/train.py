@@ -83,10 +83,10 @@ def run(
                 start,
                 model,
                 encoders.vqvae,
-                comparison=settings.grounding_start.comparison == "kept",
+                comparison=settings.grounding_start.comparison != "afresh",
                 vision=material.vision,
             )
-            if not came_along:
+            if settings.grounding_start.due(came_along=came_along):
                 material.fit_start(model, encoders)
         trainer = build_trainer(model, settings, encoders, material, out, processes)
         if fresh:

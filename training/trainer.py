@@ -19,7 +19,7 @@ from instructseq_training.batch import Batch, Batches
 from instructseq_training.blocks import prepare_blocks
 from instructseq_training.config import BatchConfig, TrainConfig
 from instructseq_training.flops import BACKWARD, batch_shape, encoder_flops, training_flops
-from instructseq_training.hardware import peak_flops
+from instructseq_training.hardware import autocast, peak_flops
 from instructseq_training.losses import StepLosses, all_losses, loss_counts, weighted
 from instructseq_training.map_history import MapHistory, draw_history
 from instructseq_training.parallel import Processes, clip_gradients, piece
@@ -206,7 +206,7 @@ class Trainer:
         for index, part in enumerate(parts):
             rows = history.rows(part.map_numbers).to(device)
             with self.processes.accumulating(self.module, last=index == len(parts) - 1):
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.config.execution.precision == "bf16"):
+                with autocast(device, self.config.execution.precision):
                     losses = self.module(part.to(device), counts, rows)
                     # Processes average their gradients; the losses are shares of a sum.
                     loss = weighted(losses, self.config.loss) * self.processes.world

@@ -117,6 +117,16 @@ def kind_probabilities(model: FirstStep, begin: Tensor) -> dict[OutputKind, Tens
     return {kind: probability[:, index] for index, kind in enumerate(OutputKind)}
 
 
+def absence_probability(model: FirstStep, begin: Tensor) -> Tensor:
+    """Probability at the first step that there is no box to write, of R instructions: END against all coordinates.
+
+    Boxes that are asked for are left out where it is high; before a map it tells likewise whether anything is meant.
+    """
+    logits = model.head(begin).float()
+    ids = model.config.vocabulary.position_range
+    return (logits[:, END] - logits[:, ids.start : ids.stop].logsumexp(-1)).sigmoid()
+
+
 def kind_log_masses(model: FirstStep, logits: Tensor) -> Tensor:
     """Logarithms of the masses of the kinds' ranges, in `OutputKind`'s order and up to one constant a row: R x 3.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from instructseq_model.calibration import Calibration, Curve, load_calibration
+from instructseq_model.calibration import Absence, Calibration, Curve, load_calibration
 from instructseq_model.checkpoint import load_weights, save_calibration
 from instructseq_model.errors import CheckpointError
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoints" / "household"
 CURVE = Curve(said=(0.2, 0.6), right=(0.1, 0.5))
+DAMAGED = '{"single": {}, "several": {}, "absence": {"detection": {"threshold": "x", "said": [0.1], "right": [0.2]}}}'
 
 
 def test_a_curve_is_linear_between_its_points_and_constant_beyond_them() -> None:
@@ -45,13 +47,43 @@ def test_one_sequence_and_several_have_curves_of_their_own_and_what_has_none_sta
     assert calibration(values, of="detection", samples=1)[0] == 0.4
 
 
+def test_nothing_is_the_answer_from_its_threshold_on_and_nowhere_without_one() -> None:
+    calibration = Calibration(absence={"detection": Absence(threshold=0.25, curve=CURVE)})
+    assert [calibration.is_nothing(said, of="detection") for said in (0.24, 0.25)] == [False, True]
+    assert not calibration.is_nothing(1.0, of="segmentation")
+    assert calibration.absence_of(0.3, of="detection") == pytest.approx(0.2)
+    assert calibration.absence_of(0.3, of="segmentation") == 0.3
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.5, 1.5, float("nan")])
+def test_what_is_no_threshold_is_refused(threshold: float) -> None:
+    with pytest.raises(CheckpointError, match="no threshold"):
+        Absence(threshold=threshold, curve=CURVE)
+
+
+def test_a_file_without_thresholds_has_none(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text('{"single": {}, "several": {}}')
+    assert load_calibration(tmp_path / "calibration.json") == Calibration()
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     calibration = Calibration(single={"semantic": CURVE}, several={"segmentation": CURVE})
+    calibration = replace(calibration, absence={"detection": Absence(threshold=0.25, curve=CURVE)})
     calibration.save(tmp_path / "calibration.json")
     assert load_calibration(tmp_path / "calibration.json") == calibration
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"single": {}}', '{"single": {"semantic": 1}, "several": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"single": {}}',
+        '{"single": {"semantic": 1}, "several": {}}',
+        '{"single": {}, "several": {}, "absence": 3}',
+        DAMAGED,
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "calibration.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"calibration\.json is no calibration"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from instructseq_model import reading
-from instructseq_model.calibration import Calibration, Curve
+from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.geometry import Placement, letterbox, stretch
 from instructseq_model.label_sets import label_set
@@ -74,8 +75,9 @@ def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first() -> None:
 
 def test_no_box_scores_what_the_immediate_end_scored() -> None:
     made = answers([[END], [END], bins(1, 2, 30, 40)], [[0.75], [0.7], [0.9] * 5])
-    found = read_boxes(MODEL, made, request(Task.DETECTION, stretch((20, 10), 100), 3), {})
-    assert (found.boxes, found.score) == ((), 0.75)
+    asked = replace(request(Task.DETECTION, stretch((20, 10), 100), 3), absence=0.75)
+    found = read_boxes(MODEL, made, asked, {})
+    assert (found.boxes, found.score, found.absence) == ((), 0.75, 0.75)
     assert found.confidence is not None
     assert found.confidence.max() == 0
 
@@ -84,6 +86,42 @@ def maps(monkeypatch: pytest.MonkeyPatch, painted: np.ndarray, probabilities: li
     """Tokens that are read as the painted maps."""
     monkeypatch.setattr(reading, "decode_maps", lambda *_: painted)
     return answers([[VOCABULARY.visual_range.start] * 4] * len(painted), probabilities)
+
+
+def knows_nothing(task: Task, threshold: float) -> SimpleNamespace:
+    """The model, calibrated to say that nothing is there from a threshold on; it is right in half as many cases."""
+    absence = Absence(threshold=threshold, curve=Curve(said=(0.0, 1.0), right=(0.0, 0.5)))
+    return SimpleNamespace(**MODEL.__dict__ | {"calibration": Calibration(absence={task.value: absence})})
+
+
+def test_boxes_are_left_out_where_it_is_sure_enough_that_nothing_is_meant() -> None:
+    made = answers([bins(1, 2, 30, 40)], [[0.9] * 5])
+    asked = replace(request(Task.DETECTION, stretch((20, 10), 100), 1), absence=0.4)
+    found = read_boxes(knows_nothing(Task.DETECTION, 0.4), made, asked, {})
+    assert (found.boxes, found.score, found.absence) == ((), 0.2, 0.2)
+    assert found.confidence is not None
+    assert found.confidence.max() == 0
+    kept = read_boxes(knows_nothing(Task.DETECTION, 0.41), made, asked, {})
+    assert [box.score for box in kept.boxes] == pytest.approx([0.9])
+    assert kept.absence == 0.2
+
+
+def test_a_mask_is_empty_where_it_is_sure_enough_that_nothing_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = np.zeros((1, 8, 8, 3), np.uint8)
+    painted[0, :, :4] = NAMED_COLOURS["red"]
+    made = maps(monkeypatch, painted, [[0.7] * 4])
+    asked = replace(request(Task.SEGMENTATION, stretch((8, 8), 8), 1), absence=0.4)
+    found = read_referring(knows_nothing(Task.SEGMENTATION, 0.4), made, asked, {})
+    assert found.mask is not None
+    assert found.colour_map is not None
+    assert found.confidence is not None
+    assert (found.mask.max(), found.colour_map.max(), found.boxes) == (0, 0, ())
+    assert found.score == found.absence == pytest.approx(0.2)
+    # Not meant is a pixel where nothing is (0.2), or where something is and it was wrongly or rightly painted.
+    assert found.confidence[4, [1, 6]].tolist() == pytest.approx([0.2 + 0.8 * 0.3, 0.2 + 0.8 * 0.7])
+    kept = read_referring(knows_nothing(Task.SEGMENTATION, 0.41), made, asked, {})
+    assert kept.mask is not None
+    assert kept.mask[4, [1, 6]].tolist() == [1, 0]
 
 
 def test_semantic_samples_vote_and_their_share_is_the_agreement(monkeypatch: pytest.MonkeyPatch) -> None:

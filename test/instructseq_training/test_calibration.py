@@ -9,7 +9,7 @@ from scipy.optimize import isotonic_regression
 from instructseq_model.label_sets import label_set
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.vocabulary import OutputKind
-from instructseq_training.calibration import fit_curve, judged
+from instructseq_training.calibration import Judged, best_threshold, fit_absences, fit_curve, judged
 from instructseq_training.evaluation.calibration import expected_calibration_error
 from instructseq_training.evaluation.cases import Case
 
@@ -54,11 +54,13 @@ def test_a_model_that_always_says_the_same_gets_its_mean() -> None:
 def test_boxes_are_right_from_an_overlap_of_a_half_on() -> None:
     case = Case(image=IMAGE, instruction="", task=Task.DETECTION, boxes=np.array([[0.0, 0.0, 4.0, 4.0]]))
     boxes = (Box(x1=0, y1=0, x2=4, y2=3, score=0.7), Box(x1=3, y1=3, x2=6, y2=6, score=0.2))
-    [(of, said, right)] = judged(case, perception(Task.DETECTION, OutputKind.BOXES, boxes=boxes))
+    [(of, said, right)] = judged(case, perception(Task.DETECTION, OutputKind.BOXES, boxes=boxes)).pairs
     assert (of, np.asarray(said).tolist(), np.asarray(right).tolist()) == ("detection", [0.7, 0.2], [True, False])
     nothing = Case(image=IMAGE, instruction="", task=Task.DETECTION, boxes=np.zeros((0, 4)))
-    [(_, _, right)] = judged(nothing, perception(Task.DETECTION, OutputKind.BOXES, boxes=boxes))
-    assert not np.any(right)
+    found = judged(nothing, perception(Task.DETECTION, OutputKind.BOXES, boxes=boxes, absence=0.3))
+    assert not np.any(found.pairs[0][2])
+    assert (found.means_nothing, found.worth, found.absence) == (True, 0.0, 0.3)
+    assert judged(nothing, perception(Task.DETECTION, OutputKind.BOXES)).worth == 1.0
 
 
 def test_masks_are_judged_by_pixel_and_as_a_whole() -> None:
@@ -71,7 +73,7 @@ def test_masks_are_judged_by_pixel_and_as_a_whole() -> None:
     pixels, whole = judged(
         case,
         perception(Task.SEGMENTATION, OutputKind.MAP, mask=given, confidence=confidence, score=0.6),
-    )
+    ).pairs
     assert pixels[0] == "segmentation"
     np.testing.assert_array_equal(np.array(pixels[1]), confidence[::3, ::3].ravel())
     assert np.asarray(pixels[2]).tolist() == [False, True] * 2  # column 0 is missed, column 3 is right
@@ -91,5 +93,34 @@ def test_unlabelled_pixels_of_class_maps_do_not_count() -> None:
         label_set=household,
         confidence=np.full((6, 6), 0.5, np.float32),
     )
-    [(of, said, right)] = judged(case, seen)
+    [(of, said, right)] = judged(case, seen).pairs
     assert (of, np.asarray(said).tolist(), np.asarray(right).tolist()) == ("semantic", [0.5, 0.5], [True, True])
+
+
+def test_the_threshold_lies_where_silence_is_worth_most() -> None:
+    said = np.array([0.9, 0.8, 0.6, 0.5, 0.1])
+    nothing = np.array([True, True, False, True, False])
+    worth = np.array([0.0, 0.0, 0.4, 0.0, 0.7])
+    # Silence from 0.8 on gains 2, from 0.6 on 1.6, from 0.5 on 2.6, everywhere 1.9.
+    assert best_threshold(said, worth, nothing) == pytest.approx(0.3)
+    assert best_threshold(said, np.where(nothing, 1.0, worth), nothing) is None  # it says so already
+    assert best_threshold(np.full(5, 0.5), worth, nothing) == pytest.approx(0.25)  # all of them or none
+
+
+def test_masks_and_boxes_have_thresholds_of_their_own_where_enough_mean_nothing() -> None:
+    rng = np.random.default_rng(3)
+
+    def some(task: Task, share: float) -> list[Judged]:
+        nothing = rng.random(200) < share
+        said = np.where(nothing, 0.6, 0.2) + 0.1 * rng.random(200)
+        return [
+            Judged(task=task, pairs=(), absence=float(p), worth=0.0 if n else 0.5, means_nothing=bool(n))
+            for p, n in zip(said, nothing, strict=True)
+        ]
+
+    found = fit_absences(some(Task.SEGMENTATION, 0.2) + some(Task.DETECTION, 0.0))
+    assert list(found) == ["segmentation"]
+    assert 0.3 < found["segmentation"].threshold < 0.6
+    low, high = found["segmentation"].curve(np.array([0.25, 0.65]))
+    assert low < 0.1
+    assert high > 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -72,6 +73,30 @@ def test_a_model_without_grounding_has_nothing_to_start(frames: PreparedFrames, 
         )
 
 
-def test_what_becomes_of_a_checkpoints_comparison_is_one_of_two() -> None:
-    with pytest.raises(ConfigError, match="kept or afresh"):
+def test_what_becomes_of_a_checkpoints_comparison_is_one_of_three() -> None:
+    with pytest.raises(ConfigError, match="kept, afresh or fitted"):
         GroundingStartConfig(comparison="new")
+
+
+@pytest.mark.parametrize(("comparison", "came_along", "due"), [("kept", True, False), ("fitted", True, True)])
+def test_a_comparison_that_came_along_is_fitted_where_that_is_asked_for(
+    comparison: str, came_along: bool, due: bool
+) -> None:
+    assert GroundingStartConfig(comparison=comparison).due(came_along=came_along) is due
+    assert GroundingStartConfig(comparison=comparison).due(came_along=False)
+
+
+def test_expressions_of_the_kinds_asked_for_are_learned_from(
+    model: SequenceModel, frames: PreparedFrames, batcher: Batcher
+) -> None:
+    def remaining(kind: str) -> float:
+        return start_grounding(
+            copy.deepcopy(model),
+            frames=frames,
+            phrasings=load_instruction_set("template"),
+            encoder=batcher.encoders.instruction_encoder,
+            config=replace(START, steps=40, kinds=(kind,), classes=0.0),
+            seed=0,
+        )
+
+    assert remaining("none") < 0.05 < remaining("all")  # nothing is soon said everywhere, something has an outline

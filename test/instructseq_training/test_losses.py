@@ -11,6 +11,7 @@ from instructseq_training.batch import Outputs
 from instructseq_training.batches import Batcher
 from instructseq_training.config import BatchConfig, LossConfig
 from instructseq_training.losses import (
+    absence_loss,
     batch_losses,
     class_loss,
     heat_loss,
@@ -77,7 +78,7 @@ def test_a_right_heat_costs_next_to_nothing_and_a_wrong_one_much(model: Sequence
 def test_all_losses_are_there_and_reach_every_weight(model: SequenceModel, batcher: Batcher) -> None:
     batch = batcher.batch(0, CONFIG)
     losses = batch_losses(model, batch, LossConfig())
-    assert set(losses) == {"map", "boxes", "text", "kind", "heat"}
+    assert set(losses) == {"map", "boxes", "text", "kind", "absent", "heat"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert without == []
@@ -95,6 +96,15 @@ def test_the_kind_loss_is_the_mass_of_the_kinds_range_by_hand(model: SequenceMod
     assert torch.allclose(kind_loss(model, first, OutputKind.BOXES), expected, atol=1e-5)
 
 
+def test_the_absence_loss_is_end_against_all_coordinates_by_hand(model: SequenceModel) -> None:
+    ids = model.config.vocabulary.position_range
+    first = torch.randn(2, model.config.vocabulary.size, generator=torch.Generator().manual_seed(3))
+    masses = first.exp()
+    end = masses[:, END] / (masses[:, END] + masses[:, ids.start : ids.stop].sum(-1))
+    expected = -(end[0].log() + (1 - end[1]).log())
+    assert float(absence_loss(model, first, torch.tensor([True, False]))) == pytest.approx(float(expected), rel=1e-4)
+
+
 def test_losses_of_parts_add_up_to_those_of_the_step() -> None:
     torch.manual_seed(0)
     sequence = tiny_world.sequence_config(tiny_world.WHOLE)
@@ -109,7 +119,7 @@ def test_losses_of_parts_add_up_to_those_of_the_step() -> None:
     expected = batch_losses(whole_model, step, LossConfig(), history=history)
     first = batch_losses(whole_model, parts[0], LossConfig(), counts=counts, history=history.rows(slice(2)))
     second = batch_losses(whole_model, parts[1], LossConfig(), counts=counts, history=history.rows(slice(2, None)))
-    assert set(expected) == {"map", "boxes", "text", "kind", "heat", "classes"}
+    assert set(expected) == {"map", "boxes", "text", "kind", "absent", "heat", "classes"}
     for name, value in expected.items():
         assert (first[name] + second[name]).item() == pytest.approx(value.item(), rel=1e-5)
 

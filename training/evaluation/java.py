@@ -6,7 +6,8 @@ import shutil
 
 JAVA_MISSING = (
     "Java is missing: METEOR is left out, and a regular expression tokenises captions in place of the Penn Treebank "
-    "tokenizer; install Java (Debian, Ubuntu: apt install default-jre-headless) for COCO's own numbers"
+    "tokenizer; install Java (Debian, Ubuntu: apt install default-jre-headless; without root: docs/evaluation.md) for "
+    "COCO's own numbers"
 )
 
 
