@@ -132,19 +132,30 @@ def _several(budget: Budget) -> Budget:
 
 
 def _latency_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
+    latency, overhead = round_trip_rows(series)
+    yield latency
+    why = partial(where_latency_goes, stage.cameras["node"], stage.bare, patience=ANSWER_SECONDS)
+    yield judged(overhead, device=setting.device, why=why)
+
+
+def round_trip_rows(series: Series) -> tuple[Row, Row]:
+    """Latency beside what its parts take alone, and the difference, from seconds by round.
+
+    Args:
+        series: of "node", "echo" and "bare", as many rounds each.
+    """
     alone = [bare + echo for bare, echo in zip(series["bare"], series["echo"], strict=True)]
     over = [1e3 * (whole - known) for whole, known in zip(series["node"], alone, strict=True)]
     parts = ", ".join(f"{name} {1e3 * spread(values).median:.1f} ms" for name, values in series.items())
-    yield measured_row(
+    latency = measured_row(
         "node/latency",
         "ms",
         [1e3 * value for value in series["node"]],
         peer=[1e3 * value for value in alone],
         notes=f"one raw 640x480 frame at a time; peer: bare Perceiver plus echo node; {parts}",
     )
-    row = measured_row("node/overhead", "ms", over, notes="latency less bare Perceiver less echo node, by round")
-    why = partial(where_latency_goes, stage.cameras["node"], stage.bare, patience=ANSWER_SECONDS)
-    yield judged(row, device=setting.device, why=why)
+    overhead = measured_row("node/overhead", "ms", over, notes="latency less bare Perceiver less echo node, by round")
+    return latency, overhead
 
 
 def _rate_rows(setting: Setting, stage: Stage, series: Series) -> Iterator[Row]:
