@@ -4,21 +4,23 @@ Token probabilities order answers well and mean little as numbers: a map's proba
 codes, and a model trained for an hour is surer than it should be. A rising curve a kind of answer, fitted on answers
 whose truth is known (isotonic regression; Zadrozny and Elkan 2002), turns them into shares of right answers.
 
-Of the probability that nothing is meant it also says from which one on that is the better answer.
+Of the probability that nothing is meant it also says from which one on that is the better answer, and of masks how
+what was painted and what was pointed at are weighed (`marking`); that gives probabilities which need no curve.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructseq_model.errors import CheckpointError
+from instructseq_model.marking import Marking
 
 Floating = TypeVar("Floating", bound=np.floating)
 
@@ -84,11 +86,14 @@ class Calibration:
         single: of answers of one sequence, by the names of `CURVES`; what has no curve stays as the model says it.
         several: of answers that aggregate several sampled sequences.
         absence: of masks ("segmentation") and boxes ("detection"); where there is none, the tokens alone decide.
+        marking: of masks of one sequence ("single") and of several ("several"); where there is none, a mask is what the
+            tokens paint.
     """
 
     single: Mapping[str, Curve] = field(default_factory=dict)
     several: Mapping[str, Curve] = field(default_factory=dict)
     absence: Mapping[str, Absence] = field(default_factory=dict)
+    marking: Mapping[str, Marking] = field(default_factory=dict)
 
     def __call__(self, values: NDArray[Floating], *, of: str, samples: int) -> NDArray[Floating]:
         """Values of a kind of answer, calibrated.
@@ -100,6 +105,10 @@ class Calibration:
         """
         curve = (self.single if samples == 1 else self.several).get(of)
         return values if curve is None else curve(values)
+
+    def marking_of(self, samples: int) -> Marking | None:
+        """How masks of so many sequences are weighed."""
+        return self.marking.get("single" if samples == 1 else "several")
 
     def is_nothing(self, said: float, *, of: str) -> bool:
         """Whether "nothing is there" is the answer, where the model says so with this probability."""
@@ -113,15 +122,16 @@ class Calibration:
 
     def save(self, file: Path) -> None:
         """Write as JSON."""
-        curves: dict[str, dict[str, dict[str, float | list[float]]]] = {
-            name: {of: {"said": list(c.said), "right": list(c.right)} for of, c in held.items()}
-            for name, held in (("single", self.single), ("several", self.several))
+        held: dict[str, dict[str, dict[str, Any]]] = {
+            name: {of: {"said": list(c.said), "right": list(c.right)} for of, c in curves.items()}
+            for name, curves in (("single", self.single), ("several", self.several))
         }
-        curves["absence"] = {
+        held["absence"] = {
             of: {"threshold": a.threshold, "said": list(a.curve.said), "right": list(a.curve.right)}
             for of, a in self.absence.items()
         }
-        file.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+        held["marking"] = {name: asdict(one) for name, one in self.marking.items()}
+        file.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
 def load_calibration(file: Path) -> Calibration:
@@ -140,6 +150,7 @@ def load_calibration(file: Path) -> Calibration:
             of: Absence(threshold=a["threshold"], curve=Curve(said=tuple(a["said"]), right=tuple(a["right"])))
             for of, a in held.get("absence", {}).items()  # older files have none
         }
+        marking = {name: Marking(**one) for name, one in held.get("marking", {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
-    return Calibration(single=read["single"], several=read["several"], absence=absence)
+    return Calibration(single=read["single"], several=read["several"], absence=absence, marking=marking)

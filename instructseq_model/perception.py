@@ -15,6 +15,7 @@ from instructseq_model.vocabulary import OutputKind
 
 if TYPE_CHECKING:
     from instructseq_model.label_sets import LabelSet
+    from instructseq_model.marking import Evidence
 
 
 class Task(str, Enum):
@@ -58,10 +59,12 @@ class Perception:
         mask: H x W. Referring: uint8, 1 = the referred object. Semantic: class ids of `label_set`, uint8 or uint16,
             the highest id (`label_set.unlabelled`) meaning unlabelled. None for boxes and text.
         label_set: the label set of a semantic mask, else None.
-        colour_map: H x W x 3 uint8, the painted map as the model drew it. None for boxes and text.
+        colour_map: H x W x 3 uint8, the painted map as the model drew it; of a referring mask, `mask` in the colour
+            that it was drawn in, black elsewhere. None for boxes and text.
         boxes: the boxes, best first; of a referring mask, the box around it (empty if the mask is).
         caption: the text, for captions.
-        confidence: H x W float32 in [0, 1]: token probabilities laid out on the token grid, resized (paper, 4.3).
+        confidence: H x W float32 in [0, 1]: token probabilities laid out on the token grid, resized (paper, 4.3); of a
+            referring mask whose checkpoint says how (`marking`), the grounding's finer ones weighed in.
             None for text; for boxes it is the box's score inside the box and 0 elsewhere.
         agreement: H x W float32 in [0, 1]: share of the samples that agree with `mask`. None unless samples > 1.
         score: geometric mean of the probabilities of the chosen tokens, in [0, 1].
@@ -71,6 +74,7 @@ class Perception:
         samples: how many sequences were drawn.
         kind_probabilities: probability mass of each kind at the first step; they sum to 1.
         timings: seconds by stage: convert, encode, decode, aggregate, total.
+        evidence: of a referring mask, what it was read from; None without grounding.
     """
 
     kind: OutputKind
@@ -89,3 +93,4 @@ class Perception:
     samples: int = 1
     kind_probabilities: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    evidence: Evidence | None = None

@@ -19,6 +19,7 @@ from instructseq_model.errors import CheckpointError
 from instructseq_model.geometry import Placement, map_to_source
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.maps import class_maps, decode_maps, referring_masks
+from instructseq_model.marking import Evidence
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.runnable_model import RunnableModel
 from instructseq_model.text import text_of
@@ -45,6 +46,7 @@ class Request:
         kind_probabilities: of the first step.
         stream: the frame's place in a stream; None for a single frame.
         absence: of masks and boxes, the model's own probability that nothing is meant.
+        pointed: of masks, S x S float32, the grounding's logits; None without grounding.
     """
 
     instruction: str
@@ -58,6 +60,7 @@ class Request:
     label_set: LabelSet | None = None
     stream: Stream | None = None
     absence: float = 0.0
+    pointed: NDArray[np.float32] | None = None
 
     @property
     def batch(self) -> Hashable:
@@ -112,33 +115,39 @@ def read_semantic(
 
 
 def read_referring(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
-    """A mask of what was referred to: the sample that agrees most with the others; empty where nothing is meant."""
+    """A mask of what was referred to; empty where nothing is meant.
+
+    Where the checkpoint says how (`calibration.Calibration.marking`), it is weighed from all samples and the grounding,
+    else it is what the sample paints that agrees most with the others.
+    """
     began = time.perf_counter()
     painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
     masks = referring_masks(painted)  # N x S x S
     best = most_agreed(pairwise_mask_iou(masks))
-    # Colours are resized before they are read, so that outlines are finer than the map's pixels.
-    colour_map = map_to_source(painted[best], request.placement, method="linear").round().astype(np.uint8)
-    mask = referring_masks(colour_map[None])[0]
-    probabilities = made.probabilities.cpu().numpy()[best : best + 1]
-    said = np.array([sequence_score(probabilities)])
-    score = float(model.calibration(said, of="segmentation_score", samples=request.samples)[0])
-    confidence, chosen = _confidence(model, probabilities, request), masks[best]
+    evidence = _evidence(model, made, request)
+    marking = model.calibration.marking_of(request.samples)
+    if evidence is None or marking is None:
+        mask, colour_map, confidence, said = _as_painted(model, made, request, painted, best)
+    else:
+        mask, confidence, said = marking.marks(evidence)
+        colour_map = np.where(mask[..., None], _colour(painted[best], masks[best]), 0).astype(np.uint8)
+    score = float(model.calibration(np.array([said]), of="segmentation_score", samples=request.samples)[0])
     absence, absent = _absence(model, request)
     if absent:
         confidence = _sure_of_nothing(confidence, mask, absence)
-        mask, chosen = np.zeros_like(mask), np.zeros_like(chosen)
+        mask, colour_map = np.zeros_like(mask), np.zeros_like(colour_map)
     if not mask.any():
         score = absence
     perception = Perception(
         **_common(request, timings),
         mask=mask.astype(np.uint8),
-        colour_map=colour_map * mask[..., None],
+        colour_map=colour_map,
         boxes=_around(mask, score),
         confidence=confidence,
-        agreement=_agreement((masks == chosen).mean(0, dtype=np.float32), request),
+        agreement=_agreement_on(mask, masks, request),
         score=score,
         absence=absence,
+        evidence=evidence,
     )
     timings["aggregate"] = time.perf_counter() - began
     return perception
@@ -226,6 +235,42 @@ def _sure_of_nothing(
     """
     marked = np.where(painted, confidence, 1 - confidence)
     return (1 - (1 - absence) * marked).astype(np.float32)
+
+
+def _as_painted(
+    model: RunnableModel, made: Generated, request: Request, painted: NDArray[np.uint8], best: int
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.float32], float]:
+    """Mask, colours, confidence and sequence score of one sample's painting, in the source image."""
+    # Colours are resized before they are read, so that outlines are finer than the map's pixels.
+    colours = map_to_source(painted[best], request.placement, method="linear").round().astype(np.uint8)
+    mask = referring_masks(colours[None])[0]
+    probabilities = made.probabilities.cpu().numpy()[best : best + 1]
+    confidence = _confidence(model, probabilities, request)
+    return mask, colours * mask[..., None], confidence, sequence_score(probabilities)
+
+
+def _evidence(model: RunnableModel, made: Generated, request: Request) -> Evidence | None:
+    """What the samples and the grounding say of each place; None without grounding."""
+    if request.pointed is None:
+        return None
+    marked = model.marked_codes.to(made.tokens.device)[_codes(model, made)]  # N x G*G
+    probability = made.probabilities.where(marked, 1 - made.probabilities).float().cpu().numpy()
+    return Evidence(painted=confidence_grid(probability), pointed=request.pointed, placement=request.placement)
+
+
+def _colour(painted: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The colour that a map is marked in, 3; white where it marks nothing."""
+    if not mask.any():
+        return np.full(3, 255, np.uint8)
+    return np.median(painted[mask], axis=0).astype(np.uint8)
+
+
+def _agreement_on(mask: NDArray[np.bool_], masks: NDArray[np.bool_], request: Request) -> NDArray[np.float32] | None:
+    """Share of the samples, N x S x S, that mark what `mask` marks, H x W, and leave out what it leaves out."""
+    if request.samples == 1:
+        return None
+    share = map_to_source(masks.mean(0, dtype=np.float32), request.placement)
+    return np.where(mask, share, 1 - share).astype(np.float32)
 
 
 def _agreement(share: NDArray[np.float32], request: Request) -> NDArray[np.float32] | None:

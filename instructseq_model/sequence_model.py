@@ -183,6 +183,12 @@ class SequenceModel(nn.Module):
             return None
         return self.grounding.condition(instruction.pointing, image.grounding, image.states, paint=paint)
 
+    def pointed_at(self, instruction: InstructionPrefix) -> Tensor | None:
+        """Where instructions point, laid out as images of logits, R x GS x GS; None without grounding."""
+        if self.grounding is None or instruction.pointing is None:
+            return None
+        return self.grounding.heat_map(instruction.pointing.heat)
+
     def embed(self, tokens: Tensor, kind: OutputKind, start: int, conditioning: Conditioning | None) -> Tensor:
         """Embeddings of the input tokens at output steps start .. start + T - 1, R x T x D.
 

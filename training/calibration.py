@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.checkpoint import save_calibration
 from instructseq_model.errors import ConfigError, InstructionError
+from instructseq_model.marking import Marking
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Perception, Task
 from instructseq_training.evaluation.boxes import box_iou, exact_set_accuracy
@@ -23,6 +24,7 @@ from instructseq_training.evaluation.calibration import expected_calibration_err
 from instructseq_training.evaluation.cases import Case, scene_cases
 from instructseq_training.evaluation.masks import overall_iou
 from instructseq_training.instructions import load_instruction_set
+from instructseq_training.marking_fit import Known, fit_marking
 
 PIXEL_STEP = 3
 """Every third row and column of a map is enough: neighbours say the same."""
@@ -34,6 +36,8 @@ EXPRESSIONS = 8
 """Of a frame: few mean nothing, and the threshold for that is set by them."""
 NOTHING_LEAST = 5
 """Expressions that mean nothing, below which no threshold is set."""
+WEIGHED = "segmentation weighed"
+"""Pixels of masks whose probabilities were fitted and need no curve."""
 
 Pairs = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
@@ -49,6 +53,7 @@ class Judged:
         worth: of the answer as it is, in [0, 1]: a mask's IoU, whether all boxes are right; an empty one where nothing
             is meant has 1.
         means_nothing: whether nothing is meant.
+        marked: of a mask, what it was read from and the pixels that are meant; None without grounding.
     """
 
     task: Task
@@ -56,6 +61,7 @@ class Judged:
     absence: float | None = None
     worth: float = 0.0
     means_nothing: bool = False
+    marked: Known | None = None
 
 
 def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val") -> dict[str, float]:
@@ -68,7 +74,8 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         split: of the scenes.
 
     Returns:
-        The expected calibration error of each curve on these very frames, before and after.
+        The expected calibration error of each curve on these very frames, before and after, and of the pixels of
+        weighed masks.
 
     Raises:
         ConfigError: no answer could be used.
@@ -81,11 +88,18 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
     errors: dict[str, float] = {}
     fitted: list[dict[str, Curve]] = []
     absence: dict[str, Absence] = {}
+    marking: dict[str, Marking] = {}
     for samples, name in ((1, "single"), (SEVERAL, "several")):
         answers = collect(perceiver, cases, samples=samples)
+        weighed = fit_marking([one.marked for one in answers if one.marked is not None and not one.means_nothing])
+        if weighed is not None:
+            marking[name] = weighed
+            answers = [weighed_anew(one, weighed) for one in answers]
         # Whether anything is meant is read before the first token, so it is the same for any number of samples.
         absence = absence or fit_absences(answers)
         held = joined(answer for answer in answers if not _is_nothing(answer, absence))
+        if WEIGHED in held:
+            errors[f"{name} {WEIGHED}"] = expected_calibration_error(*held.pop(WEIGHED))
         curves = {of: fit_curve(*pairs) for of, pairs in held.items() if len(pairs[0]) >= 2 * BIN_LEAST}
         for of, curve in curves.items():
             said, right = held[of]
@@ -94,7 +108,9 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         fitted.append(curves)
     if not any(fitted):
         raise ConfigError(f"the checkpoint answered too little on {frames} frames to be calibrated; give more --frames")
-    save_calibration(checkpoint, Calibration(single=fitted[0], several=fitted[1], absence=absence))
+    save_calibration(checkpoint, Calibration(single=fitted[0], several=fitted[1], absence=absence, marking=marking))
+    for name, found in marking.items():
+        Console().print(f"masks, {name}: {found}")
     for of, one in absence.items():
         Console().print(f"nothing is there, {of}: from a probability of {one.threshold:.3f} on")
     for label, value in errors.items():
@@ -148,8 +164,25 @@ def judged(case: Case, perception: Perception) -> Judged:
             absence=perception.absence,
             worth=overlap,
             means_nothing=not case.mask.any(),
+            marked=None if perception.evidence is None else (perception.evidence, case.mask),
         )
     return Judged(task=task, pairs=tuple(_of_pixels(case, perception, 0.0)))
+
+
+def weighed_anew(answer: Judged, marking: Marking) -> Judged:
+    """The same answer with its mask weighed so; an answer that has no mask as it is."""
+    if answer.marked is None:
+        return answer
+    evidence, truth = answer.marked
+    mask, confidence, expected = marking.marks(evidence)
+    overlap = overall_iou([(mask, truth)])
+    grid = np.s_[::PIXEL_STEP, ::PIXEL_STEP]
+    pairs: list[tuple[str, ArrayLike, ArrayLike]] = [
+        (WEIGHED, confidence[grid].ravel(), (mask == truth)[grid].ravel()),
+    ]
+    if mask.any():
+        pairs.append(("segmentation_score", [expected], [overlap >= 0.5]))
+    return replace(answer, pairs=tuple(pairs), worth=overlap)
 
 
 def _of_pixels(case: Case, perception: Perception, overlap: float) -> Iterator[tuple[str, ArrayLike, ArrayLike]]:

@@ -33,10 +33,12 @@ class ExportedPrefix(NamedTuple):
     Attributes:
         begin: R x D, the state at BEGIN.
         read: R, of lengths of their own.
+        pointed: R x S x S, the grounding's logits; None without grounding.
     """
 
     begin: Tensor
     read: tuple[InstructionRead, ...]
+    pointed: Tensor | None
 
 
 class _Window(NamedTuple):
@@ -73,7 +75,7 @@ class InstructionSteps:
         room: int,
     ) -> None:
         self._sessions, self._config, self._kind = sessions, config, kind
-        self._begin, (self._read,) = prefix
+        self._begin, (self._read,) = prefix.begin, prefix.read
         self._layout = Layout(config)
         shape = config.transformer
         size = (samples, shape.heads, room, shape.width // shape.heads)
@@ -205,7 +207,7 @@ class ExportedDecoder:
                 InstructionSteps(
                     self._sessions,
                     self._config,
-                    ExportedPrefix(prefix.begin[row : row + 1], (read,)),
+                    ExportedPrefix(prefix.begin[row : row + 1], (read,), None),
                     kind,
                     samples=samples,
                     room=self._room or max(length, 1),

@@ -148,11 +148,14 @@ class ExportedModel:
         """Put one encoded instruction and BEGIN on one image."""
         (held,) = image.read
         found = self._sessions["instruction_prefix"].run({"states": encoded.states, **held})
-        return ExportedPrefix(found["begin"], (InstructionRead(found["past"], found.get("conditioning")),))
+        read = InstructionRead(found["past"], found.get("conditioning"))
+        return ExportedPrefix(found["begin"], (read,), found.get("pointed"))
 
     def stack_prefixes(self, prefixes: Sequence[ExportedPrefix]) -> ExportedPrefix:
         """Prefixes of this model, to be decoded together."""
+        pointed = [prefix.pointed for prefix in prefixes if prefix.pointed is not None]
         return ExportedPrefix(
             torch.cat([prefix.begin for prefix in prefixes]),
             tuple(read for prefix in prefixes for read in prefix.read),
+            torch.cat(pointed) if pointed else None,
         )

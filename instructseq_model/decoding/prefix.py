@@ -23,6 +23,11 @@ class Prefix(Protocol):
         """R x D, the state at BEGIN, from which the first token is drawn."""
         ...
 
+    @property
+    def pointed(self) -> Tensor | None:
+        """R x S x S, the grounding's logits of "belongs to what was said"; None without grounding."""
+        ...
+
 
 class FirstStep(Protocol):
     """What tells the first token's logits."""
@@ -46,12 +51,14 @@ class DecodingPrefix(NamedTuple):
         mask: R x P, bool, False where an instruction is padded.
         conditioning: of R rows; None without grounding.
         begin: R x D, the state at BEGIN, from which the first token is drawn.
+        pointed: R x S x S, the grounding's logits; None without grounding.
     """
 
     past: list[KeyValues]
     mask: Tensor
     conditioning: Conditioning | None
     begin: Tensor
+    pointed: Tensor | None
 
     def row(self, index: int) -> DecodingPrefix:
         """One instruction's prefix, as views."""
@@ -63,7 +70,8 @@ class DecodingPrefix(NamedTuple):
         if conditioning is not None:
             conditioning = conditioning.rows(chosen)
         past = [KeyValues(layer.keys[chosen], layer.values[chosen]) for layer in self.past]
-        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen])
+        pointed = None if self.pointed is None else self.pointed[chosen]
+        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen], pointed)
 
 
 def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix) -> DecodingPrefix:
@@ -88,7 +96,7 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
     states, own = model.transformer(x, past=past, mask=mask[:, None, None])
     past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
     begin = model.grounded(states, OutputKind.MAP, 0, conditioning)[:, 0]
-    return DecodingPrefix(past, mask, conditioning, begin)
+    return DecodingPrefix(past, mask, conditioning, begin, model.pointed_at(instruction))
 
 
 def stack_prefixes(prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
@@ -102,8 +110,14 @@ def stack_prefixes(prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
         for layer in zip(*(prefix.past for prefix in prefixes), strict=True)
     ]
     conditioning = [prefix.conditioning for prefix in prefixes if prefix.conditioning is not None]
-    begin = torch.cat([prefix.begin for prefix in prefixes])
-    return DecodingPrefix(past, mask, stack_conditioning(conditioning) if conditioning else None, begin)
+    pointed = [prefix.pointed for prefix in prefixes if prefix.pointed is not None]
+    return DecodingPrefix(
+        past,
+        mask,
+        stack_conditioning(conditioning) if conditioning else None,
+        torch.cat([prefix.begin for prefix in prefixes]),
+        torch.cat(pointed) if pointed else None,
+    )
 
 
 def _padded(held: Tensor, length: int) -> Tensor:

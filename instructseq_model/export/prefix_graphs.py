@@ -40,7 +40,7 @@ def instruction_prefix_graph(model: InstructSeq) -> Graph:
 
     Outputs: `past`, layers x 2 x 1 x H x (P + L + 1) x d, keys and values of image, instruction and BEGIN; `begin`,
     1 x D, the state at BEGIN; with grounding `conditioning`, 1 x (P + 5) x D: what is added for each cell of a map, for
-    x1, y1, x2, y2, and nothing (zeros) for text.
+    x1, y1, x2, y2, and nothing (zeros) for text; and `pointed`, 1 x S x S, its logits.
     """
     shape = model.config.sequence
     with torch.no_grad():
@@ -52,7 +52,7 @@ def instruction_prefix_graph(model: InstructSeq) -> Graph:
         example=torch.randn(1, 5, shape.instruction_width),
         varying={1: instruction_length(model)},
     )
-    outputs = ("past", "begin", *(("conditioning",) if model.sequence.grounding is not None else ()))
+    outputs = ("past", "begin", *(("conditioning", "pointed") if model.sequence.grounding is not None else ()))
     return Graph(name="instruction_prefix", module=_InstructionPrefix(model), inputs=(states, *held), outputs=outputs)
 
 
@@ -94,5 +94,6 @@ class _InstructionPrefix(nn.Module):
             return stacked(prefix.past), prefix.begin
         added = prefix.conditioning
         assert added.cells is not None
+        assert prefix.pointed is not None
         rows = torch.cat([added.cells, added.box, torch.zeros_like(added.box[:, :1])], 1)  # 1 x (P + 5) x D
-        return stacked(prefix.past), prefix.begin, rows.to(prefix.begin.dtype)
+        return stacked(prefix.past), prefix.begin, rows.to(prefix.begin.dtype), prefix.pointed.to(prefix.begin.dtype)

@@ -12,10 +12,15 @@ import pytest
 from instructseq_model.calibration import Absence, Calibration, Curve, load_calibration
 from instructseq_model.checkpoint import load_weights, save_calibration
 from instructseq_model.errors import CheckpointError
+from instructseq_model.marking import Marking
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoints" / "household"
 CURVE = Curve(said=(0.2, 0.6), right=(0.1, 0.5))
 DAMAGED = '{"single": {}, "several": {}, "absence": {"detection": {"threshold": "x", "said": [0.1], "right": [0.2]}}}'
+
+UNWEIGHED = (
+    '{"single": {}, "several": {}, "marking": {"single": {"painted": "1", "pointed": 1, "bias": 0, "threshold": 0.5}}}'
+)
 
 
 def test_a_curve_is_linear_between_its_points_and_constant_beyond_them() -> None:
@@ -68,7 +73,8 @@ def test_a_file_without_thresholds_has_none(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     calibration = Calibration(single={"semantic": CURVE}, several={"segmentation": CURVE})
-    calibration = replace(calibration, absence={"detection": Absence(threshold=0.25, curve=CURVE)})
+    marking = {"single": Marking(painted=0.25, pointed=0.5, bias=-1.0, threshold=0.375)}
+    calibration = replace(calibration, absence={"detection": Absence(threshold=0.25, curve=CURVE)}, marking=marking)
     calibration.save(tmp_path / "calibration.json")
     assert load_calibration(tmp_path / "calibration.json") == calibration
 
@@ -81,6 +87,9 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         '{"single": {}}',
         '{"single": {"semantic": 1}, "several": {}}',
         '{"single": {}, "several": {}, "absence": 3}',
+        '{"single": {}, "several": {}, "marking": {"single": {"painted": 1.0}}}',
+        '{"single": {}, "several": {}, "marking": {"single": 3}}',
+        UNWEIGHED,
         DAMAGED,
     ],
 )

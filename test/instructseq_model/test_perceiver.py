@@ -14,6 +14,7 @@ from instructseq_model.errors import (
     InstructionError,
 )
 from instructseq_model.label_sets import label_set
+from instructseq_model.model import InstructSeq
 from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
 from instructseq_model.perception import Task
 from instructseq_model.question import Question
@@ -53,6 +54,27 @@ def test_referring_mask_is_where_the_colour_map_is_painted_and_its_box_surrounds
     rows, columns = np.nonzero(found.mask)
     expected = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) else []
     assert [box.xyxy for box in found.boxes] == expected
+
+
+def test_a_mask_says_where_the_grounding_points(perceiver: Perceiver) -> None:
+    model = perceiver.model
+    assert isinstance(model, InstructSeq)
+    side = model.config.image_size
+    square = picture(side, side)
+    found = perceiver(square, "mark the mug", task=Task.SEGMENTATION)
+    assert found.evidence is not None
+    with torch.inference_mode():
+        image = model.read_image(torch.from_numpy(square).permute(2, 0, 1)[None].float() / 255)
+        encoded = model.instruction.encode(["mark the mug"])
+        read = model.sequence.encode_instruction(image, encoded.states, encoded.lengths)
+    assert read.pointing is not None
+    heat = read.pointing.heat[0].numpy()  # P x S*S
+    cells, subcells = round(len(heat) ** 0.5), round(heat.shape[1] ** 0.5)
+    assert found.evidence.pointed.shape == (cells * subcells, cells * subcells)
+    for row, column in ((0, 0), (1, 2), (3, 1)):
+        tile = np.s_[row * subcells : (row + 1) * subcells, column * subcells : (column + 1) * subcells]
+        expected = heat[row * cells + column].reshape(subcells, subcells)
+        np.testing.assert_allclose(found.evidence.pointed[tile], expected, atol=1e-5)
 
 
 def test_semantic_colours_are_those_of_the_classes(perceiver: Perceiver) -> None:

@@ -15,6 +15,7 @@ from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.geometry import Placement, letterbox, stretch
 from instructseq_model.label_sets import label_set
+from instructseq_model.marking import Marking
 from instructseq_model.palette import NAMED_COLOURS
 from instructseq_model.perception import Task
 from instructseq_model.reading import Request, read_boxes, read_referring, read_semantic
@@ -172,3 +173,34 @@ def test_confidence_and_scores_go_through_the_calibration_of_their_kind(monkeypa
     made = answers([bins(10, 40, 29, 59)], [[0.5] * 5])
     boxes = read_boxes(model, made, request(Task.DETECTION, stretch((100, 100), 100), 1), {})
     assert (boxes.score, boxes.boxes[0].score) == (pytest.approx(0.05), pytest.approx(0.05))
+
+
+def test_where_the_checkpoint_says_how_masks_are_weighed_with_the_pointing(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = np.zeros((2, 8, 8, 3), np.uint8)
+    painted[:, :, :4] = NAMED_COLOURS["red"]
+    made = maps(monkeypatch, painted, [[0.9, 0.9, 0.8, 0.8], [0.7, 0.7, 0.8, 0.8]])
+    made = replace(made, tokens=made.tokens + torch.tensor([1, 0, 1, 0]))  # the left half is painted with code 1
+    pointed = np.full((8, 8), -20.0, np.float32)
+    pointed[:, 2:6] = 20.0
+    asked = replace(request(Task.SEGMENTATION, stretch((8, 8), 8), 2), pointed=pointed)
+    marking = {"several": Marking(painted=0.0, pointed=1.0, bias=0.0, threshold=0.5)}
+    score = {"segmentation_score": Curve(said=(0.0, 1.0), right=(0.0, 0.5))}
+    changed = {
+        "calibration": Calibration(several=score, marking=marking),
+        "marked_codes": torch.arange(9) == 1,
+    }
+    model: Any = SimpleNamespace(**MODEL.__dict__ | changed)
+    found = read_referring(model, made, asked, {})
+    assert found.mask is not None
+    assert found.colour_map is not None
+    assert found.agreement is not None
+    assert found.evidence is not None
+    np.testing.assert_array_equal(found.mask[0], [0, 0, 1, 1, 1, 1, 0, 0])
+    assert found.colour_map[0, [1, 3, 5]].tolist() == [[0, 0, 0], [*NAMED_COLOURS["red"]], [*NAMED_COLOURS["red"]]]
+    np.testing.assert_array_equal(found.agreement[0], [0, 0, 1, 1, 0, 0, 1, 1])
+    assert found.score == pytest.approx(0.5)
+    np.testing.assert_allclose(found.evidence.painted, [[0.8, 0.2], [0.8, 0.2]], atol=1e-6)
+    alone = replace(model.calibration, marking={"single": marking["several"]})
+    one = read_referring(SimpleNamespace(**model.__dict__ | {"calibration": alone}), made, asked, {})  # type: ignore[arg-type]
+    assert one.mask is not None
+    np.testing.assert_array_equal(one.mask[0], [1, 1, 1, 1, 0, 0, 0, 0])  # not said how for several: as painted

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
+from instructseq_model.geometry import stretch
 from instructseq_model.label_sets import label_set
+from instructseq_model.marking import Evidence, Marking
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.vocabulary import OutputKind
-from instructseq_training.calibration import Judged, best_threshold, fit_absences, fit_curve, judged
+from instructseq_training.calibration import (
+    WEIGHED,
+    Judged,
+    best_threshold,
+    fit_absences,
+    fit_curve,
+    judged,
+    weighed_anew,
+)
 from instructseq_training.evaluation.calibration import expected_calibration_error
 from instructseq_training.evaluation.cases import Case
 
@@ -78,6 +88,28 @@ def test_masks_are_judged_by_pixel_and_as_a_whole() -> None:
     np.testing.assert_array_equal(np.array(pixels[1]), confidence[::3, ::3].ravel())
     assert np.asarray(pixels[2]).tolist() == [False, True] * 2  # column 0 is missed, column 3 is right
     assert whole == ("segmentation_score", [0.6], [False])  # 6 of 36 pixels in common
+
+
+def test_a_mask_that_is_weighed_anew_is_judged_by_what_it_then_marks() -> None:
+    true = np.zeros((6, 6), bool)
+    true[:, :4] = True
+    pointed = np.full((6, 6), -2.0, np.float32)
+    pointed[:, :3] = 2.0
+    evidence = Evidence(painted=np.full((2, 2), 0.5, np.float32), pointed=pointed, placement=stretch((6, 6), 6))
+    case = Case(image=IMAGE, instruction="", task=Task.SEGMENTATION, mask=true)
+    before = judged(
+        case, perception(Task.SEGMENTATION, OutputKind.MAP, mask=np.zeros((6, 6), np.uint8), evidence=evidence)
+    )
+    after = weighed_anew(before, Marking(painted=1.0, pointed=1.0, bias=0.0, threshold=0.5))
+    assert (before.worth, after.worth) == (0.0, pytest.approx(0.75))
+    pixels, whole = after.pairs
+    sure = 1 / (1 + np.exp(-2))
+    assert pixels[0] == WEIGHED
+    np.testing.assert_allclose(pixels[1], np.full(4, sure), rtol=1e-5)
+    assert np.asarray(pixels[2]).tolist() == [True, False] * 2  # column 0 is right, column 3 is missed
+    assert whole == ("segmentation_score", [pytest.approx(18 * sure / (18 + 18 * (1 - sure)))], [True])
+    boxes = Judged(task=Task.DETECTION, pairs=())
+    assert weighed_anew(boxes, Marking(painted=1.0, pointed=1.0, bias=0.0, threshold=0.5)) is boxes
 
 
 def test_unlabelled_pixels_of_class_maps_do_not_count() -> None:
