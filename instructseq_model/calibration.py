@@ -4,8 +4,9 @@ Token probabilities order answers well and mean little as numbers: a map's proba
 codes, and a model trained for an hour is surer than it should be. A rising curve a kind of answer, fitted on answers
 whose truth is known (isotonic regression; Zadrozny and Elkan 2002), turns them into shares of right answers.
 
-Of the probability that nothing is meant it also says from which one on that is the better answer, and of masks how
-what was painted and what was pointed at are weighed (`marking`); that gives probabilities which need no curve.
+Of the probability that nothing is meant it also says from which one on that is the better answer; of masks, how what
+was painted and what was pointed at are weighed (`marking`), which gives probabilities that need no curve; and of boxes,
+from where on places belong to what is pointed at (`outlining`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from instructseq_model.errors import CheckpointError
 from instructseq_model.marking import Marking
+from instructseq_model.outlining import Outlining
 
 Floating = TypeVar("Floating", bound=np.floating)
 
@@ -88,12 +90,14 @@ class Calibration:
         absence: of masks ("segmentation") and boxes ("detection"); where there is none, the tokens alone decide.
         marking: of masks of one sequence ("single") and of several ("several"); where there is none, a mask is what the
             tokens paint.
+        outlining: of boxes, likewise; where there is none, boxes are what the tokens say.
     """
 
     single: Mapping[str, Curve] = field(default_factory=dict)
     several: Mapping[str, Curve] = field(default_factory=dict)
     absence: Mapping[str, Absence] = field(default_factory=dict)
     marking: Mapping[str, Marking] = field(default_factory=dict)
+    outlining: Mapping[str, Outlining] = field(default_factory=dict)
 
     def __call__(self, values: NDArray[Floating], *, of: str, samples: int) -> NDArray[Floating]:
         """Values of a kind of answer, calibrated.
@@ -108,7 +112,11 @@ class Calibration:
 
     def marking_of(self, samples: int) -> Marking | None:
         """How masks of so many sequences are weighed."""
-        return self.marking.get("single" if samples == 1 else "several")
+        return self.marking.get(_name(samples))
+
+    def outlining_of(self, samples: int) -> Outlining | None:
+        """How boxes of so many sequences are outlined."""
+        return self.outlining.get(_name(samples))
 
     def is_nothing(self, said: float, *, of: str) -> bool:
         """Whether "nothing is there" is the answer, where the model says so with this probability."""
@@ -131,6 +139,7 @@ class Calibration:
             for of, a in self.absence.items()
         }
         held["marking"] = {name: asdict(one) for name, one in self.marking.items()}
+        held["outlining"] = {name: asdict(one) for name, one in self.outlining.items()}
         file.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
@@ -151,6 +160,13 @@ def load_calibration(file: Path) -> Calibration:
             for of, a in held.get("absence", {}).items()  # older files have none
         }
         marking = {name: Marking(**one) for name, one in held.get("marking", {}).items()}
+        outlining = {name: Outlining(**one) for name, one in held.get("outlining", {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
-    return Calibration(single=read["single"], several=read["several"], absence=absence, marking=marking)
+    return Calibration(
+        single=read["single"], several=read["several"], absence=absence, marking=marking, outlining=outlining
+    )
+
+
+def _name(samples: int) -> str:
+    return "single" if samples == 1 else "several"

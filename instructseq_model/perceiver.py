@@ -210,10 +210,12 @@ class Perceiver:
         )
         if task in REFERRING:
             absence = absence_probability(self.model.sequence, prompt.prefix.begin)
-            request = replace(request, absence=float(absence))
-        pointed = prompt.prefix.pointed
-        if task is Task.SEGMENTATION and pointed is not None:
-            request = replace(request, pointed=pointed[0].float().cpu().numpy())
+            pointed = prompt.prefix.pointed
+            request = replace(
+                request,
+                absence=float(absence),
+                pointed=None if pointed is None else pointed[0].float().cpu().numpy(),
+            )
         if question.stream is None:
             return request
         return replace(request, stream=Stream((question.stream, question.instruction, request.batch), prompt.view))

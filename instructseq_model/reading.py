@@ -20,6 +20,7 @@ from instructseq_model.geometry import Placement, map_to_source
 from instructseq_model.label_sets import LabelSet
 from instructseq_model.maps import class_maps, decode_maps, referring_masks
 from instructseq_model.marking import Evidence
+from instructseq_model.outlining import BoxEvidence
 from instructseq_model.perception import Box, Perception, Task
 from instructseq_model.runnable_model import RunnableModel
 from instructseq_model.text import text_of
@@ -46,7 +47,7 @@ class Request:
         kind_probabilities: of the first step.
         stream: the frame's place in a stream; None for a single frame.
         absence: of masks and boxes, the model's own probability that nothing is meant.
-        pointed: of masks, S x S float32, the grounding's logits; None without grounding.
+        pointed: of masks and boxes, S x S float32, the grounding's logits; None without grounding.
     """
 
     instruction: str
@@ -154,11 +155,19 @@ def read_referring(model: RunnableModel, made: Generated, request: Request, timi
 
 
 def read_boxes(model: RunnableModel, made: Generated, request: Request, timings: dict[str, float]) -> Perception:
-    """Boxes: the answer that agrees most with the others; none where nothing is meant."""
+    """Boxes: the answer that agrees most with the others; none where nothing is meant.
+
+    Where the checkpoint says how (`calibration.Calibration.outlining`), they are drawn to the edges of what the
+    grounding points at.
+    """
     began = time.perf_counter()
     answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
     best = most_agreed(pairwise_box_iou([boxes for boxes, _ in answers]))
     boxes, said = answers[best]
+    evidence, outlining = None, model.calibration.outlining_of(request.samples)
+    if request.pointed is not None:
+        evidence = BoxEvidence(boxes=boxes, said=said, pointed=request.pointed, placement=request.placement)
+        boxes = boxes if outlining is None else outlining.outlined(evidence)
     absence, absent = _absence(model, request)
     if absent:
         boxes, said = boxes[:0], said[:0]
@@ -176,6 +185,7 @@ def read_boxes(model: RunnableModel, made: Generated, request: Request, timings:
         confidence=box_confidence(placed, scores, request.placement.size_wh),
         score=float(scores.mean()) if len(scores) else absence,
         absence=absence,
+        evidence=evidence,
     )
     timings["aggregate"] = time.perf_counter() - began
     return perception

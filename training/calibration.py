@@ -16,15 +16,16 @@ from scipy.optimize import isotonic_regression
 from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.checkpoint import save_calibration
 from instructseq_model.errors import ConfigError, InstructionError
-from instructseq_model.marking import Marking
+from instructseq_model.marking import Evidence, Marking
+from instructseq_model.outlining import BoxEvidence, Outlining
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Perception, Task
+from instructseq_training import marking_fit, outlining_fit
 from instructseq_training.evaluation.boxes import box_iou, exact_set_accuracy
 from instructseq_training.evaluation.calibration import expected_calibration_error
 from instructseq_training.evaluation.cases import Case, scene_cases
 from instructseq_training.evaluation.masks import overall_iou
 from instructseq_training.instructions import load_instruction_set
-from instructseq_training.marking_fit import Known, fit_marking
 
 PIXEL_STEP = 3
 """Every third row and column of a map is enough: neighbours say the same."""
@@ -54,6 +55,7 @@ class Judged:
             is meant has 1.
         means_nothing: whether nothing is meant.
         marked: of a mask, what it was read from and the pixels that are meant; None without grounding.
+        boxed: of boxes, what they were read from and the true ones; None without grounding.
     """
 
     task: Task
@@ -61,7 +63,8 @@ class Judged:
     absence: float | None = None
     worth: float = 0.0
     means_nothing: bool = False
-    marked: Known | None = None
+    marked: marking_fit.Known | None = None
+    boxed: outlining_fit.Known | None = None
 
 
 def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val") -> dict[str, float]:
@@ -89,12 +92,18 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
     fitted: list[dict[str, Curve]] = []
     absence: dict[str, Absence] = {}
     marking: dict[str, Marking] = {}
+    outlining: dict[str, Outlining] = {}
     for samples, name in ((1, "single"), (SEVERAL, "several")):
         answers = collect(perceiver, cases, samples=samples)
-        weighed = fit_marking([one.marked for one in answers if one.marked is not None and not one.means_nothing])
+        meant = [one for one in answers if not one.means_nothing]
+        weighed = marking_fit.fit_marking([one.marked for one in meant if one.marked is not None])
         if weighed is not None:
             marking[name] = weighed
             answers = [weighed_anew(one, weighed) for one in answers]
+        outlined = outlining_fit.fit_outlining([one.boxed for one in meant if one.boxed is not None])
+        if outlined is not None:
+            outlining[name] = outlined
+            answers = [outlined_anew(one, outlined) for one in answers]
         # Whether anything is meant is read before the first token, so it is the same for any number of samples.
         absence = absence or fit_absences(answers)
         held = joined(answer for answer in answers if not _is_nothing(answer, absence))
@@ -108,9 +117,12 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         fitted.append(curves)
     if not any(fitted):
         raise ConfigError(f"the checkpoint answered too little on {frames} frames to be calibrated; give more --frames")
-    save_calibration(checkpoint, Calibration(single=fitted[0], several=fitted[1], absence=absence, marking=marking))
-    for name, found in marking.items():
-        Console().print(f"masks, {name}: {found}")
+    save_calibration(
+        checkpoint,
+        Calibration(single=fitted[0], several=fitted[1], absence=absence, marking=marking, outlining=outlining),
+    )
+    for name in sorted(marking.keys() | outlining.keys()):
+        Console().print(f"{name}: {marking.get(name)}, {outlining.get(name)}")
     for of, one in absence.items():
         Console().print(f"nothing is there, {of}: from a probability of {one.threshold:.3f} on")
     for label, value in errors.items():
@@ -155,6 +167,7 @@ def judged(case: Case, perception: Perception) -> Judged:
             absence=perception.absence,
             worth=exact_set_accuracy([(given, case.boxes)]),
             means_nothing=len(case.boxes) == 0,
+            boxed=(perception.evidence, case.boxes) if isinstance(perception.evidence, BoxEvidence) else None,
         )
     if task is Task.SEGMENTATION and case.mask is not None and perception.mask is not None:
         overlap = overall_iou([(perception.mask.astype(bool), case.mask)])
@@ -164,7 +177,7 @@ def judged(case: Case, perception: Perception) -> Judged:
             absence=perception.absence,
             worth=overlap,
             means_nothing=not case.mask.any(),
-            marked=None if perception.evidence is None else (perception.evidence, case.mask),
+            marked=(perception.evidence, case.mask) if isinstance(perception.evidence, Evidence) else None,
         )
     return Judged(task=task, pairs=tuple(_of_pixels(case, perception, 0.0)))
 
@@ -183,6 +196,20 @@ def weighed_anew(answer: Judged, marking: Marking) -> Judged:
     if mask.any():
         pairs.append(("segmentation_score", [expected], [overlap >= 0.5]))
     return replace(answer, pairs=tuple(pairs), worth=overlap)
+
+
+def outlined_anew(answer: Judged, outlining: Outlining) -> Judged:
+    """The same answer with its boxes outlined so; an answer that has none as it is."""
+    if answer.boxed is None:
+        return answer
+    evidence, truth = answer.boxed
+    boxes = outlining.outlined(evidence)
+    placed = evidence.placement.boxes_to_source(boxes) if len(boxes) else boxes
+    return replace(
+        answer,
+        pairs=(("detection", evidence.said, outlining_fit.hits(boxes, evidence, truth)),),
+        worth=exact_set_accuracy([(placed, truth)]),
+    )
 
 
 def _of_pixels(case: Case, perception: Perception, overlap: float) -> Iterator[tuple[str, ArrayLike, ArrayLike]]:

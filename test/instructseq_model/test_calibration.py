@@ -13,6 +13,7 @@ from instructseq_model.calibration import Absence, Calibration, Curve, load_cali
 from instructseq_model.checkpoint import load_weights, save_calibration
 from instructseq_model.errors import CheckpointError
 from instructseq_model.marking import Marking
+from instructseq_model.outlining import Outlining
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "checkpoints" / "household"
 CURVE = Curve(said=(0.2, 0.6), right=(0.1, 0.5))
@@ -74,7 +75,12 @@ def test_a_file_without_thresholds_has_none(tmp_path: Path) -> None:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     calibration = Calibration(single={"semantic": CURVE}, several={"segmentation": CURVE})
     marking = {"single": Marking(painted=0.25, pointed=0.5, bias=-1.0, threshold=0.375)}
-    calibration = replace(calibration, absence={"detection": Absence(threshold=0.25, curve=CURVE)}, marking=marking)
+    calibration = replace(
+        calibration,
+        absence={"detection": Absence(threshold=0.25, curve=CURVE)},
+        marking=marking,
+        outlining={"several": Outlining(threshold=-1.5)},
+    )
     calibration.save(tmp_path / "calibration.json")
     assert load_calibration(tmp_path / "calibration.json") == calibration
 
@@ -89,6 +95,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         '{"single": {}, "several": {}, "absence": 3}',
         '{"single": {}, "several": {}, "marking": {"single": {"painted": 1.0}}}',
         '{"single": {}, "several": {}, "marking": {"single": 3}}',
+        '{"single": {}, "several": {}, "outlining": {"single": {"threshold": "x"}}}',
         UNWEIGHED,
         DAMAGED,
     ],

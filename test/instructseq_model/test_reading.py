@@ -16,6 +16,7 @@ from instructseq_model.decoding.generate import Generated
 from instructseq_model.geometry import Placement, letterbox, stretch
 from instructseq_model.label_sets import label_set
 from instructseq_model.marking import Marking
+from instructseq_model.outlining import Outlining
 from instructseq_model.palette import NAMED_COLOURS
 from instructseq_model.perception import Task
 from instructseq_model.reading import Request, read_boxes, read_referring, read_semantic
@@ -72,6 +73,23 @@ def test_boxes_of_the_agreeing_answer_in_source_pixels_best_first() -> None:
     assert found.score == pytest.approx(0.6)
     assert found.confidence is not None
     assert found.confidence[50, [10, 40, 80, 120]].tolist() == pytest.approx([0, 0.5, 0, 0.7])
+
+
+def test_where_the_checkpoint_says_how_boxes_are_outlined() -> None:
+    pointed = np.full((10, 10), -9.0, np.float32)
+    pointed[4:6, 1:3] = 9.0
+    made = answers([bins(0, 30, 19, 69)], [[0.5, 0.5, 0.5, 0.5, 1.0]])
+    asked = replace(request(Task.DETECTION, stretch((200, 100), 100), 1), pointed=pointed)
+    outlining = {"single": Outlining(threshold=0.0)}
+    model: Any = SimpleNamespace(**MODEL.__dict__ | {"calibration": Calibration(outlining=outlining)})
+    [box] = read_boxes(model, made, asked, {}).boxes
+    np.testing.assert_allclose(box.xyxy, (20, 40, 60, 60), atol=2)
+    assert box.score == pytest.approx(0.5)
+    [as_decoded] = read_boxes(MODEL, made, asked, {}).boxes
+    assert as_decoded.xyxy == pytest.approx((1, 30.5, 39, 69.5))
+    found = read_boxes(model, made, replace(asked, pointed=None), {})
+    assert found.boxes == (as_decoded,)
+    assert found.evidence is None
 
 
 def test_no_box_scores_what_the_immediate_end_scored() -> None:
