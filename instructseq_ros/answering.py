@@ -47,9 +47,9 @@ class Answering:
 
     def turn(self, turn: Turn[Frame]) -> None:
         """Carry standing instructions out on a frame; what goes wrong is reported, and the node lives."""
-        self._standing.expire(self._now())
-        wanted = [one for one in turn.instructions if self._standing.stands(one)]
         try:
+            self._standing.expire(self._now())
+            wanted = [one for one in turn.instructions if self._standing.stands(one)]
             self._answer(turn.frame, wanted, self._settings())
         except StoppedError:
             if not self._is_stopping():

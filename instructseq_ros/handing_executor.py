@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -33,6 +34,7 @@ class HandingExecutor(Executor):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="instructseq-callback")
         self._begun = threading.Event()
         self._begun.set()
+        self._handed: set[Any] = set()
         self._failures: deque[BaseException] = deque()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
@@ -50,9 +52,7 @@ class HandingExecutor(Executor):
             except (TimeoutException, ShutdownException, ExternalShutdownException, ConditionReachedException):
                 pass
             else:
-                self._begun.clear()
-                self._pool.submit(self._run, handler)
-                self._begun.wait(timeout_sec)
+                self._hand(handler, timeout_sec)
         if self._failures:
             raise self._failures.popleft()
 
@@ -69,8 +69,19 @@ class HandingExecutor(Executor):
         self._pool.shutdown(cancel_futures=True)
         return ended
 
+    def _hand(self, handler: Any, timeout_sec: float | None) -> None:
+        if handler in self._handed:  # a thread has begun it, which rclpy does not see before its next step
+            time.sleep(0.001)
+            return
+        self._handed.add(handler)
+        self._begun.clear()
+        self._pool.submit(self._run, handler)
+        self._begun.wait(timeout_sec)
+
     def _run(self, handler: Any) -> None:
         self._begun.set()
-        handler()
-        if handler.done() and handler.exception() is not None:
-            self._failures.append(handler.exception())
+        if not handler.done():
+            handler()
+            if handler.done() and handler.exception() is not None:
+                self._failures.append(handler.exception())
+        self._handed.discard(handler)

@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType, ROSClock
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import InvalidHandle, ParameterException
 from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -24,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from instructseq_model.errors import DeviceLostError, InstructSeqError
 from instructseq_ros.answering import Answering, words_of
 from instructseq_ros.cameras import NANOSECONDS, Cameras, image_topic
+from instructseq_ros.clock_watch import ClockWatch
 from instructseq_ros.device_health import device_health
 from instructseq_ros.diagnostics import Condition, statuses
 from instructseq_ros.event_log import EventLog
@@ -69,6 +71,7 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
         self._instructions: InstructionInputs | None = None
         self._cameras: Cameras | None = None
         self._action: PerceiveAction | None = None
+        self._clock_watch: ClockWatch | None = None
         self._metrics = Metrics()
         self._model = ModelKeeper(load=load, on_lost=self._device_lost)
         self._incompatible = IncompatibleEnds(warn=self._warn)
@@ -116,10 +119,13 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
             self.create_timer(period, work, MutuallyExclusiveCallbackGroup(), clock=steady)
         if settings.autostart:
             self._autostart = self.create_timer(0.0, self._start, self._transitions, clock=steady)
+        self._clock_watch = ClockWatch(on_step=self._clock_was_set)
 
     def stop(self) -> None:
         """Drop what waits and break off the work in hand. The executor can be shut down after this."""
         self._active = False
+        if self._clock_watch is not None:
+            self._clock_watch.close()
         self._worker.stop()
 
     def destroy_node(self) -> None:
@@ -304,6 +310,13 @@ class InstructSeqNode(LifecycleNodeMixin, Node):
     def _device_lost(self, error: DeviceLostError, fallback: str | None) -> None:
         self._metrics.error(str(error))
         self._log.write("error", "device_lost", reason=str(error), fallback=fallback or "none")
+
+    def _clock_was_set(self, seconds: float) -> None:
+        executor = self.executor
+        if executor is not None:
+            with suppress(InvalidHandle):  # it was just shut down
+                executor.wake()
+        self._warn("system_clock_set", seconds=seconds)
 
     def _diagnose(self) -> None:
         self._standing.expire(self._now())

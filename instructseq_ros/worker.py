@@ -218,15 +218,16 @@ class Worker(Generic[Frame]):
         return ticket
 
     def withdraw(self, ticket: Ticket[Frame]) -> bool:
-        """Take a goal out of the line. False if it is in hand; then it breaks off by itself, soon."""
-        ticket.abandoned = True
+        """Take a goal out of the line. False if it is in hand, and breaks off by itself soon, or is done."""
         with self._condition:
             line = self._lines.get(ticket)
-            if line is not None:
-                self._schedule.withdraw(line)
+            if line is None:  # the thread is about to say what became of it
+                return False
+            ticket.abandoned = True
+            self._schedule.withdraw(line)
             if ticket is self._in_hand:
                 return False
-            self._lines.pop(ticket, None)
+            del self._lines[ticket]
         return ticket.future.cancel()
 
     def lacks_frame(self, ticket: Ticket[Frame]) -> bool:
@@ -261,8 +262,6 @@ class Worker(Generic[Frame]):
         is_last = True
         try:
             is_last = ticket.answered(self._on_part(ticket, part.camera, part.frame))
-            if ticket.abandoned:
-                raise Abandoned
         except FrameSkipped:
             if self._wait_again(part):
                 return
@@ -271,11 +270,11 @@ class Worker(Generic[Frame]):
             failure = error
         with self._condition:
             self._in_hand = None
+            if ticket.abandoned and failure is None:
+                failure = Abandoned()
             if is_last or failure is not None:
                 self._lines.pop(ticket, None)
                 self._schedule.withdraw(part.line)
-            elif self._stopping:
-                failure = Abandoned()
         if failure is not None:
             ticket.future.set_exception(failure)
         elif is_last:

@@ -249,9 +249,41 @@ def test_goal_between_two_cameras_can_be_withdrawn_and_stopped(recorder: Recorde
     for end in (recorder.worker.withdraw, lambda ticket: recorder.worker.stop(timeout=SOON)):
         ticket = recorder.submit("find", cameras=["left", "right"])
         recorder.worker.offer("left", 1)
-        assert eventually(lambda ticket=ticket: ticket.waits_for == "right")
+        assert eventually(lambda ticket=ticket: len(ticket.answers) == 1 and recorder.worker.lacks_frame(ticket))
         assert end(ticket)
         assert ticket.future.cancelled()
+
+
+@pytest.mark.parametrize("stage", ["decoding", "waiting"])
+def test_goal_that_is_withdrawn_under_way_has_an_end(recorder: Recorder, stage: str) -> None:
+    withdrawn: list[bool] = []
+
+    def withdraw(ticket: Ticket[int]) -> None:
+        if ticket.stage == stage:
+            withdrawn.append(recorder.worker.withdraw(ticket))
+
+    ticket = recorder.submit("find", cameras=["left", "right"], on_progress=withdraw)
+    recorder.worker.offer("left", 1)
+    with pytest.raises(Abandoned):
+        ticket.future.result(SOON)
+    assert withdrawn == [False]
+    assert recorder.worker.submit("count", most=1, image=2) is not None
+
+
+def test_goal_that_is_withdrawn_as_it_ends_is_done_and_the_thread_lives(recorder: Recorder) -> None:
+    ticket = recorder.submit("find")
+    tell = ticket.future.set_result
+    withdrawn: list[bool] = []
+
+    def withdraw_first(answers: list[str]) -> None:
+        withdrawn.append(recorder.worker.withdraw(ticket))
+        tell(answers)
+
+    ticket.future.set_result = withdraw_first  # type: ignore[method-assign]
+    recorder.worker.offer("", 1)
+    assert ticket.future.result(SOON) == ["find on 1"]
+    assert withdrawn == [False]
+    assert recorder.submit("count", image=2).future.result(SOON) == ["count on 2"]
 
 
 def test_stop_cancels_what_waits_and_breaks_off_what_is_in_hand(recorder: Recorder) -> None:

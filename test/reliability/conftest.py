@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+STAND_IN = Path(__file__).with_name("stand_in_node.py")
+
 
 @pytest.fixture
 def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +42,21 @@ def make_node(own_domain: None, tmp_path: Path, checkpoint: Path) -> Iterator[Ca
         def make(**parameters: Any) -> NodeProgram:
             common = {"checkpoint": str(checkpoint), "threads": 1, "diagnostics_period": 0.5}
             program = NodeProgram(tmp_path, {**common, **parameters})
+            stack.callback(program.close)
+            return program
+
+        yield make
+
+
+@pytest.fixture
+def make_stand_in(own_domain: None, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """The same with a stand-in for the model, which answers at once."""
+    from .program import NodeProgram
+
+    with contextlib.ExitStack() as stack:
+
+        def make(**parameters: Any) -> NodeProgram:
+            program = NodeProgram(tmp_path, {"diagnostics_period": 0.5, **parameters}, program=[str(STAND_IN)])
             stack.callback(program.close)
             return program
 

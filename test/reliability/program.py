@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,13 @@ class NodeProgram:
     Args:
         folder: for its parameter file and its log.
         parameters: of the node.
+        program: what Python runs.
     """
 
-    def __init__(self, folder: Path, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, parameters: dict[str, Any], *, program: Sequence[str] = ("-m", "instructseq_ros.node")
+    ) -> None:
+        self._program = program
         self.log = folder / "node.log"
         self._parameters = folder / "node.yaml"
         self._parameters.write_text(yaml.safe_dump({"/**": {"ros__parameters": parameters}}), encoding="utf-8")
@@ -35,7 +39,7 @@ class NodeProgram:
 
     def start(self, **variables: str) -> float:
         """Start it, and return the moment, in seconds of the monotonic clock; environment variables by name."""
-        command = [sys.executable, "-m", "instructseq_ros.node", "--ros-args", "--params-file", str(self._parameters)]
+        command = [sys.executable, *self._program, "--ros-args", "--params-file", str(self._parameters)]
         moment = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

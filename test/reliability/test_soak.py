@@ -23,6 +23,7 @@ from rclpy.action import ActionClient
 from instructseq.action import Perceive
 from instructseq.msg import Instruction
 
+from .goals import SentGoal, send
 from .program import cameras
 from .test_flood import assert_in_order
 from .watcher import Watcher
@@ -35,6 +36,9 @@ ROUND = 10.0
 GROWTH = 40
 """Megabytes between the medians of the second and the last fifth."""
 
+STOOD_STILL = 10.0
+"""Seconds without an answer, of the clock."""
+
 SENTENCES = ("mark the red square in green", "where is the red mug?", "describe this picture", "segment everything")
 
 
@@ -45,26 +49,26 @@ def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., A
     program.start()
     with Watcher() as watcher:
         goals = ActionClient(watcher.node, Perceive, "/instructseq/perceive")
-        results: list[Any] = []
-        skipped: dict[int, int] = {}
+        sent: list[SentGoal] = []
         memory, threads, files = [], [], []
         work = [work_an_answer(program, watcher)]
         with cameras(["/left/image", "/right/image"], RATE):
             begin = time.monotonic()
             while time.monotonic() - begin < SECONDS:
                 number = len(memory)
-                disturb(watcher, goals, number, results, skipped)
+                disturb(watcher, goals, number, sent)
                 watcher.spin(ROUND)
                 memory.append(program.memory())
                 threads.append(program.threads())
                 files.append(program.files())
         watcher.spin(5.0)
-        watcher.wait(lambda: all(future.done() for future in results), 600.0)
+        watcher.repeat(lambda: [goal.ask() for goal in sent], lambda: all(goal.outcome for goal in sent), 600.0)
         answers = [one for one in watcher.answers if one.at > begin]
         work.append(work_an_answer(program, watcher))
         watcher.wait_for_diagnostics()
-        ended = [future.result().result.message for future in results]
-        failed = [message for message in ended if message]
+        lost = sum(goal.is_lost for goal in sent)
+        succeeded = sum(goal.outcome.result.success for goal in sent)
+        failed = [goal.outcome.result.message for goal in sent if goal.outcome.result.message]
         early, late = fifth(memory, 1), fifth(memory, 4)
         ages = [one.age for one in answers]
         gaps = np.diff([begin, *(one.at for one in answers)]).tolist()
@@ -85,8 +89,9 @@ def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., A
             age_in_turns_of_the_model=f"{turns[0]:.2f}, then {turns[1]:.2f}",
             processor_seconds_an_answer=f"{work[0]:.2f} before, {work[1]:.2f} after",
             longest_time_without_an_answer_s=max(gaps),
-            goals_that_succeeded=f"{ended.count('')} of {len(ended)}",
-            goals_that_skipped_a_broken_image=sum(count > 0 for count in skipped.values()),
+            goals_that_succeeded=f"{succeeded} of {len(sent)}",
+            goals_whose_result_was_lost=lost,
+            goals_that_skipped_a_broken_image=sum(goal.skipped > 0 for goal in sent),
             why_other_goals_failed=failed,
             errors=int(watcher.diagnostics["perception"]["errors"]),
             **{name: value for name, value in watcher.counted().items() if name != "answers"},
@@ -98,27 +103,24 @@ def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., A
         assert turns[1] < 2 * turns[0] + 1
         assert work[1] < 2 * work[0]
         assert failed == []
+        assert succeeded + lost == len(sent)
+        assert lost == 0 or max(gaps) > STOOD_STILL  # DDS forgets whom it does not hear of for 20 seconds
         assert_in_order(watcher)
         goals.destroy()
     assert program.stop() == 0
 
 
-def disturb(watcher: Watcher, goals: Any, number: int, results: list[Any], skipped: dict[int, int]) -> None:
-    """Another instruction stands, one ends, a broken image comes, a goal is sent if none is under way.
-
-    `skipped` is how many frames each goal could not use, by number.
-    """
+def disturb(watcher: Watcher, goals: Any, number: int, sent: list[SentGoal]) -> None:
+    """Another instruction stands, one ends, a broken image comes, a goal is sent if none is under way."""
     watcher.standing.publish(Instruction(id=f"extra{number % 3}", text=SENTENCES[number % 4], priority=number % 10))
     watcher.standing.publish(Instruction(id=f"extra{(number + 1) % 3}", text=""))
     watcher.show("left", number, step=1)
-    if number % 3 == 0 and all(future.done() for future in results):
-        goal = Perceive.Goal(instruction=SENTENCES[number // 3 % 4], cameras=["*"])
-        sent = goals.send_goal_async(
-            goal, feedback_callback=lambda message: skipped.update({number: message.feedback.skipped})
-        )
-        watcher.wait(sent.done, 240.0)
-        assert sent.result().accepted
-        results.append(sent.result().get_result_async())
+    if number % 3:
+        return
+    if all(goal.outcome for goal in sent):
+        sent.append(send(goals, watcher, Perceive.Goal(instruction=SENTENCES[number // 3 % 4], cameras=["*"])))
+    else:
+        sent[-1].ask()
 
 
 def fifth(values: list[float], number: int) -> float:

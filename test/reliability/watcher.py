@@ -87,6 +87,19 @@ class Watcher:
             assert time.monotonic() < end, f"nothing came in {seconds:g} s; diagnostics: {self.diagnostics}"
             self.executor.spin_once(timeout_sec=0.05)
 
+    def repeat(self, do: Callable[[], object], condition: Callable[[], object], seconds: float) -> None:
+        """Do it until the condition holds: again, since messages get lost, but ever more seldom, on a slow machine."""
+        patience, end = 2.0, time.monotonic() + seconds
+        while True:
+            do()
+            enough = time.monotonic() + patience
+            while not condition() and time.monotonic() < enough:
+                self.executor.spin_once(timeout_sec=0.05)
+            if condition():
+                return
+            assert time.monotonic() < end, f"nothing came in {seconds:g} s; diagnostics: {self.diagnostics}"
+            patience *= 1.5
+
     def wait_for_diagnostics(self, seconds: float = 240.0) -> None:
         """Until new ones have come."""
         before = self.diagnosed

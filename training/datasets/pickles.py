@@ -40,7 +40,8 @@ def read_plain_pickle(file: Path) -> Any:
             f"cannot read {file} ({error.strerror}); `instructseq data check` says where it is"
         ) from error
     except Exception as error:  # a damaged pickle may raise almost anything
+        words = str(error) or type(error).__name__
         raise DatasetError(
-            f"{file} was not loaded: {error or type(error).__name__}. The published file holds plain data only: "
-            "this one is damaged or was tampered with. Delete it and fetch it from where `instructseq data check` says"
+            f"{file} was not loaded: {words:.300}. The published file holds plain data only: this one is damaged or "
+            "was tampered with. Delete it and fetch it from where `instructseq data check` says"
         ) from error

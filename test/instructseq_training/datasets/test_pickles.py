@@ -49,6 +49,14 @@ def test_a_malicious_pickle_runs_nothing(tmp_path, protocol):
     assert mark.exists()
 
 
+def test_a_refusal_does_not_repeat_a_long_name(tmp_path):
+    file = tmp_path / "refs.p"
+    file.write_bytes(b"cos\n" + b"x" * 100_000 + b"\n.")
+    with pytest.raises(DatasetError, match="wants to load os") as refusal:
+        read_plain_pickle(file)
+    assert len(str(refusal.value)) < 1000
+
+
 @pytest.mark.parametrize(
     "content", [b"cos\nsystem\n.", b"(S'true'\nios\nsystem\n.", b"\x80\x02ccopy_reg\n_reconstructor\n."]
 )
