@@ -5,8 +5,9 @@ codes, and a model trained for an hour is surer than it should be. A rising curv
 whose truth is known (isotonic regression; Zadrozny and Elkan 2002), turns them into shares of right answers.
 
 Of the probability that nothing is meant it also says from which one on that is the better answer; of masks, how what
-was painted and what was pointed at are weighed (`marking`), which gives probabilities that need no curve; and of boxes,
-from where on places belong to what is pointed at (`outlining`).
+was painted and what was pointed at are weighed (`marking`), which gives probabilities that need no curve; of boxes,
+from where on places belong to what is pointed at (`outlining`); and of maps of classes, how much a painted class counts
+beside those that the grounding reads (`classing`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from instructseq_model.classing import Classing
 from instructseq_model.errors import CheckpointError
 from instructseq_model.marking import Marking
 from instructseq_model.outlining import Outlining
@@ -91,6 +93,7 @@ class Calibration:
         marking: of masks of one sequence ("single") and of several ("several"); where there is none, a mask is what the
             tokens paint.
         outlining: of boxes, likewise; where there is none, boxes are what the tokens say.
+        classing: of maps of classes, likewise.
     """
 
     single: Mapping[str, Curve] = field(default_factory=dict)
@@ -98,6 +101,7 @@ class Calibration:
     absence: Mapping[str, Absence] = field(default_factory=dict)
     marking: Mapping[str, Marking] = field(default_factory=dict)
     outlining: Mapping[str, Outlining] = field(default_factory=dict)
+    classing: Mapping[str, Classing] = field(default_factory=dict)
 
     def __call__(self, values: NDArray[Floating], *, of: str, samples: int) -> NDArray[Floating]:
         """Values of a kind of answer, calibrated.
@@ -117,6 +121,10 @@ class Calibration:
     def outlining_of(self, samples: int) -> Outlining | None:
         """How boxes of so many sequences are outlined."""
         return self.outlining.get(_name(samples))
+
+    def classing_of(self, samples: int) -> Classing | None:
+        """How maps of classes of so many sequences are read."""
+        return self.classing.get(_name(samples))
 
     def is_nothing(self, said: float, *, of: str) -> bool:
         """Whether "nothing is there" is the answer, where the model says so with this probability."""
@@ -140,6 +148,7 @@ class Calibration:
         }
         held["marking"] = {name: asdict(one) for name, one in self.marking.items()}
         held["outlining"] = {name: asdict(one) for name, one in self.outlining.items()}
+        held["classing"] = {name: asdict(one) for name, one in self.classing.items()}
         file.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
@@ -161,10 +170,16 @@ def load_calibration(file: Path) -> Calibration:
         }
         marking = {name: Marking(**one) for name, one in held.get("marking", {}).items()}
         outlining = {name: Outlining(**one) for name, one in held.get("outlining", {}).items()}
+        classing = {name: Classing(**one) for name, one in held.get("classing", {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is no calibration ({error}); fetch the checkpoint again") from error
     return Calibration(
-        single=read["single"], several=read["several"], absence=absence, marking=marking, outlining=outlining
+        single=read["single"],
+        several=read["several"],
+        absence=absence,
+        marking=marking,
+        outlining=outlining,
+        classing=classing,
     )
 
 

@@ -36,6 +36,7 @@ from instructseq_model.reading import Request, read_answer
 from instructseq_model.routing import Route
 from instructseq_model.runnable_model import Handle, RunnableModel
 from instructseq_model.stopping import ShouldStop, stop_points, stoppable, stopping_at
+from instructseq_model.tiles import out_of_tiles
 from instructseq_model.vocabulary import OutputKind
 
 FRAMES_HELD = 2
@@ -216,6 +217,11 @@ class Perceiver:
                 absence=float(absence),
                 pointed=None if pointed is None else pointed[0].float().cpu().numpy(),
             )
+        classes = prompt.prefix.classes
+        # The grounding tells the classes of the first label set.
+        if request.label_set is not None and classes is not None and self._is_first(request.label_set):
+            laid_out = out_of_tiles(classes[:1], round(classes.shape[1] ** 0.5))[0]
+            request = replace(request, classes=laid_out.float().cpu().numpy())
         if question.stream is None:
             return request
         return replace(request, stream=Stream((question.stream, question.instruction, request.batch), prompt.view))
@@ -267,6 +273,9 @@ class Perceiver:
             return {number: one for number, one in found.items() if one is not None}
 
         return lambda look: watch(lambda: read(look))
+
+    def _is_first(self, label_set: LabelSet) -> bool:
+        return label_set.name == self.model.config.label_sets[0]
 
     def _label_set(self, named: str | None, route: Route) -> LabelSet:
         known = self.model.config.label_sets

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from instructseq_model.vocabulary import OutputKind
 
 if TYPE_CHECKING:
+    from instructseq_model.classing import ClassEvidence
     from instructseq_model.label_sets import LabelSet
     from instructseq_model.marking import Evidence
     from instructseq_model.outlining import BoxEvidence
@@ -75,7 +76,7 @@ class Perception:
         samples: how many sequences were drawn.
         kind_probabilities: probability mass of each kind at the first step; they sum to 1.
         timings: seconds by stage: convert, encode, decode, aggregate, total.
-        evidence: of referring masks and boxes, what they were read from; None without grounding.
+        evidence: of maps and boxes, what they were read from; None without grounding.
     """
 
     kind: OutputKind
@@ -94,4 +95,4 @@ class Perception:
     samples: int = 1
     kind_probabilities: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    evidence: Evidence | BoxEvidence | None = None
+    evidence: Evidence | BoxEvidence | ClassEvidence | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructseq_model.aggregation import most_agreed, pairwise_box_iou, pairwise_mask_iou, vote
+from instructseq_model.classing import ClassEvidence
 from instructseq_model.confidence import box_confidence, confidence_grid, sequence_score
 from instructseq_model.decoding.beam import Beam
 from instructseq_model.decoding.generate import Generated
@@ -48,6 +49,7 @@ class Request:
         stream: the frame's place in a stream; None for a single frame.
         absence: of masks and boxes, the model's own probability that nothing is meant.
         pointed: of masks and boxes, S x S float32, the grounding's logits; None without grounding.
+        classes: of maps of classes, S x S x C float32, the grounding's logits; None where it tells no such classes.
     """
 
     instruction: str
@@ -62,6 +64,7 @@ class Request:
     stream: Stream | None = None
     absence: float = 0.0
     pointed: NDArray[np.float32] | None = None
+    classes: NDArray[np.float32] | None = None
 
     @property
     def batch(self) -> Hashable:
@@ -97,19 +100,31 @@ def read_answer(
 def read_semantic(
     model: RunnableModel, made: Generated, request: Request, label_set: LabelSet, timings: dict[str, float]
 ) -> Perception:
-    """A map of classes: the samples vote on every pixel."""
+    """A map of classes: the samples vote on every place.
+
+    Where the checkpoint says how (`calibration.Calibration.classing`), the grounding's reading counts too.
+    """
     began = time.perf_counter()
-    painted = decode_maps(model.vqvae, _codes(model, made))  # N x S x S x 3
-    ids, agreement = vote(class_maps(painted, label_set), classes=label_set.unlabelled + 1)
+    painted = class_maps(decode_maps(model.vqvae, _codes(model, made)), label_set)  # N x S x S
+    probabilities = made.probabilities.cpu().numpy()
+    evidence, classing = None, model.calibration.classing_of(request.samples)
+    if request.classes is not None:
+        evidence = ClassEvidence(painted=painted, logits=request.classes, placement=request.placement)
+    if evidence is None or classing is None:
+        ids, _ = vote(painted, classes=label_set.unlabelled + 1)
+        certainty = confidence_grid(probabilities)
+    else:
+        ids, certainty = classing.classes(evidence)
     placed = map_to_source(ids.astype(label_set.id_type), request.placement)
     perception = Perception(
         **_common(request, timings),
         mask=placed,
         label_set=label_set,
         colour_map=label_set.all_colours[placed],
-        confidence=_confidence(model, made.probabilities.cpu().numpy(), request),
-        agreement=_agreement(agreement, request),
-        score=sequence_score(made.probabilities.cpu().numpy()),
+        confidence=_placed_confidence(model, certainty, request),
+        agreement=_agreement((painted == ids).mean(0, dtype=np.float32), request),
+        score=sequence_score(probabilities),
+        evidence=evidence,
     )
     timings["aggregate"] = time.perf_counter() - began
     return perception
@@ -221,8 +236,9 @@ def _codes(model: RunnableModel, made: Generated) -> Any:
     return made.tokens - model.config.sequence.vocabulary.visual_range.start
 
 
-def _confidence(model: RunnableModel, probabilities: NDArray[np.floating], request: Request) -> NDArray[np.float32]:
-    grid = model.calibration(confidence_grid(probabilities), of=request.task.value, samples=request.samples)
+def _placed_confidence(model: RunnableModel, certainty: NDArray[np.float32], request: Request) -> NDArray[np.float32]:
+    """Certainties of a map's places, calibrated and in the source image."""
+    grid = model.calibration(certainty, of=request.task.value, samples=request.samples)
     return np.clip(map_to_source(grid, request.placement, method="linear"), 0.0, 1.0).astype(np.float32)
 
 
@@ -255,7 +271,7 @@ def _as_painted(
     colours = map_to_source(painted[best], request.placement, method="linear").round().astype(np.uint8)
     mask = referring_masks(colours[None])[0]
     probabilities = made.probabilities.cpu().numpy()[best : best + 1]
-    confidence = _confidence(model, probabilities, request)
+    confidence = _placed_confidence(model, confidence_grid(probabilities), request)
     return mask, colours * mask[..., None], confidence, sequence_score(probabilities)
 
 

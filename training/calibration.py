@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from scipy.optimize import isotonic_regression
 
 from instructseq_model.calibration import Absence, Calibration, Curve
 from instructseq_model.checkpoint import save_calibration
+from instructseq_model.classing import Classing
 from instructseq_model.errors import ConfigError, InstructionError
-from instructseq_model.marking import Evidence, Marking
-from instructseq_model.outlining import BoxEvidence, Outlining
+from instructseq_model.marking import Marking
+from instructseq_model.outlining import Outlining
 from instructseq_model.perceiver import Perceiver
-from instructseq_model.perception import Perception, Task
-from instructseq_training import marking_fit, outlining_fit
-from instructseq_training.evaluation.boxes import box_iou, exact_set_accuracy
+from instructseq_model.perception import Task
+from instructseq_training import classing_fit, marking_fit, outlining_fit
 from instructseq_training.evaluation.calibration import expected_calibration_error
 from instructseq_training.evaluation.cases import Case, scene_cases
-from instructseq_training.evaluation.masks import overall_iou
 from instructseq_training.instructions import load_instruction_set
+from instructseq_training.judging import WEIGHED, Judged, classed_anew, judged, outlined_anew, weighed_anew
 
-PIXEL_STEP = 3
-"""Every third row and column of a map is enough: neighbours say the same."""
 BIN_LEAST = 20
 MOST_BINS = 100
 SEVERAL = 4
@@ -37,34 +35,7 @@ EXPRESSIONS = 8
 """Of a frame: few mean nothing, and the threshold for that is set by them."""
 NOTHING_LEAST = 5
 """Expressions that mean nothing, below which no threshold is set."""
-WEIGHED = "segmentation weighed"
-"""Pixels of masks whose probabilities were fitted and need no curve."""
-
 Pairs = tuple[NDArray[np.float64], NDArray[np.bool_]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """One answer of the model, and what the truth says about it.
-
-    Attributes:
-        task: what was answered.
-        pairs: name of the curve, certainties, whether each was right.
-        absence: the model's own probability that nothing is meant; None where the task refers to nothing.
-        worth: of the answer as it is, in [0, 1]: a mask's IoU, whether all boxes are right; an empty one where nothing
-            is meant has 1.
-        means_nothing: whether nothing is meant.
-        marked: of a mask, what it was read from and the pixels that are meant; None without grounding.
-        boxed: of boxes, what they were read from and the true ones; None without grounding.
-    """
-
-    task: Task
-    pairs: tuple[tuple[str, ArrayLike, ArrayLike], ...]
-    absence: float | None = None
-    worth: float = 0.0
-    means_nothing: bool = False
-    marked: marking_fit.Known | None = None
-    boxed: outlining_fit.Known | None = None
 
 
 def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val") -> dict[str, float]:
@@ -91,19 +62,9 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
     errors: dict[str, float] = {}
     fitted: list[dict[str, Curve]] = []
     absence: dict[str, Absence] = {}
-    marking: dict[str, Marking] = {}
-    outlining: dict[str, Outlining] = {}
+    readings: dict[str, Readings] = {}
     for samples, name in ((1, "single"), (SEVERAL, "several")):
-        answers = collect(perceiver, cases, samples=samples)
-        meant = [one for one in answers if not one.means_nothing]
-        weighed = marking_fit.fit_marking([one.marked for one in meant if one.marked is not None])
-        if weighed is not None:
-            marking[name] = weighed
-            answers = [weighed_anew(one, weighed) for one in answers]
-        outlined = outlining_fit.fit_outlining([one.boxed for one in meant if one.boxed is not None])
-        if outlined is not None:
-            outlining[name] = outlined
-            answers = [outlined_anew(one, outlined) for one in answers]
+        readings[name], answers = read_better(collect(perceiver, cases, samples=samples))
         # Whether anything is meant is read before the first token, so it is the same for any number of samples.
         absence = absence or fit_absences(answers)
         held = joined(answer for answer in answers if not _is_nothing(answer, absence))
@@ -117,17 +78,47 @@ def calibrate(checkpoint: Path, *, scenes: Path, frames: int, split: str = "val"
         fitted.append(curves)
     if not any(fitted):
         raise ConfigError(f"the checkpoint answered too little on {frames} frames to be calibrated; give more --frames")
-    save_calibration(
-        checkpoint,
-        Calibration(single=fitted[0], several=fitted[1], absence=absence, marking=marking, outlining=outlining),
+    kept = Calibration(
+        single=fitted[0],
+        several=fitted[1],
+        absence=absence,
+        marking={name: one.marking for name, one in readings.items() if one.marking is not None},
+        outlining={name: one.outlining for name, one in readings.items() if one.outlining is not None},
+        classing={name: one.classing for name, one in readings.items() if one.classing is not None},
     )
-    for name in sorted(marking.keys() | outlining.keys()):
-        Console().print(f"{name}: {marking.get(name)}, {outlining.get(name)}")
+    save_calibration(checkpoint, kept)
+    for name, found in readings.items():
+        Console().print(f"{name}: {found}")
     for of, one in absence.items():
         Console().print(f"nothing is there, {of}: from a probability of {one.threshold:.3f} on")
     for label, value in errors.items():
         Console().print(f"ECE {label}: {value:.3f}")
     return errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """How answers are read from their evidence; None where they are best read from their tokens alone."""
+
+    marking: Marking | None
+    outlining: Outlining | None
+    classing: Classing | None
+
+
+def read_better(answers: Sequence[Judged]) -> tuple[Readings, list[Judged]]:
+    """The readings that fit answers best, and the answers read so."""
+    meant = [one for one in answers if not one.means_nothing]
+    marking = marking_fit.fit_marking([one.marked for one in meant if one.marked is not None])
+    outlining = outlining_fit.fit_outlining([one.boxed for one in meant if one.boxed is not None])
+    classing = classing_fit.fit_classing([one.classed for one in answers if one.classed is not None])
+    read = list(answers)
+    if marking is not None:
+        read = [weighed_anew(one, marking) for one in read]
+    if outlining is not None:
+        read = [outlined_anew(one, outlining) for one in read]
+    if classing is not None:
+        read = [classed_anew(one, classing) for one in read]
+    return Readings(marking=marking, outlining=outlining, classing=classing), read
 
 
 def collect(perceiver: Perceiver, cases: Sequence[Case], *, samples: int) -> list[Judged]:
@@ -153,80 +144,6 @@ def joined(answers: Iterable[Judged]) -> dict[str, Pairs]:
             said[of].append(np.asarray(values, np.float64))
             right[of].append(np.asarray(correct, bool))
     return {of: (np.concatenate(said[of]), np.concatenate(right[of])) for of in said}
-
-
-def judged(case: Case, perception: Perception) -> Judged:
-    """A perception's certainties, with the truth about them."""
-    task = perception.task
-    if task is Task.DETECTION and case.boxes is not None:
-        given = np.array([box.xyxy for box in perception.boxes], float).reshape(-1, 4)
-        hits = (box_iou(given, case.boxes) >= 0.5).any(1) if len(given) and len(case.boxes) else np.zeros(len(given))
-        return Judged(
-            task=task,
-            pairs=(("detection", [box.score for box in perception.boxes], hits),),
-            absence=perception.absence,
-            worth=exact_set_accuracy([(given, case.boxes)]),
-            means_nothing=len(case.boxes) == 0,
-            boxed=(perception.evidence, case.boxes) if isinstance(perception.evidence, BoxEvidence) else None,
-        )
-    if task is Task.SEGMENTATION and case.mask is not None and perception.mask is not None:
-        overlap = overall_iou([(perception.mask.astype(bool), case.mask)])
-        return Judged(
-            task=task,
-            pairs=tuple(_of_pixels(case, perception, overlap)),
-            absence=perception.absence,
-            worth=overlap,
-            means_nothing=not case.mask.any(),
-            marked=(perception.evidence, case.mask) if isinstance(perception.evidence, Evidence) else None,
-        )
-    return Judged(task=task, pairs=tuple(_of_pixels(case, perception, 0.0)))
-
-
-def weighed_anew(answer: Judged, marking: Marking) -> Judged:
-    """The same answer with its mask weighed so; an answer that has no mask as it is."""
-    if answer.marked is None:
-        return answer
-    evidence, truth = answer.marked
-    mask, confidence, expected = marking.marks(evidence)
-    overlap = overall_iou([(mask, truth)])
-    grid = np.s_[::PIXEL_STEP, ::PIXEL_STEP]
-    pairs: list[tuple[str, ArrayLike, ArrayLike]] = [
-        (WEIGHED, confidence[grid].ravel(), (mask == truth)[grid].ravel()),
-    ]
-    if mask.any():
-        pairs.append(("segmentation_score", [expected], [overlap >= 0.5]))
-    return replace(answer, pairs=tuple(pairs), worth=overlap)
-
-
-def outlined_anew(answer: Judged, outlining: Outlining) -> Judged:
-    """The same answer with its boxes outlined so; an answer that has none as it is."""
-    if answer.boxed is None:
-        return answer
-    evidence, truth = answer.boxed
-    boxes = outlining.outlined(evidence)
-    placed = evidence.placement.boxes_to_source(boxes) if len(boxes) else boxes
-    return replace(
-        answer,
-        pairs=(("detection", evidence.said, outlining_fit.hits(boxes, evidence, truth)),),
-        worth=exact_set_accuracy([(placed, truth)]),
-    )
-
-
-def _of_pixels(case: Case, perception: Perception, overlap: float) -> Iterator[tuple[str, ArrayLike, ArrayLike]]:
-    """Of a map's pixels; of a mask as a whole too."""
-    grid = np.s_[::PIXEL_STEP, ::PIXEL_STEP]
-    if perception.mask is None or perception.confidence is None:
-        return
-    confidence = perception.confidence[grid].ravel()
-    if perception.task is Task.SEMANTIC and case.classes is not None and perception.label_set is not None:
-        true = case.classes[grid].ravel()
-        labelled = true < len(perception.label_set.names)
-        yield "semantic", confidence[labelled], (perception.mask[grid].ravel() == true)[labelled]
-    if perception.task is Task.SEGMENTATION and case.mask is not None:
-        mask = perception.mask.astype(bool)
-        yield "segmentation", confidence, (mask == case.mask)[grid].ravel()
-        if mask.any():
-            yield "segmentation_score", [perception.score], [overlap >= 0.5]
 
 
 def fit_absences(answers: Sequence[Judged]) -> dict[str, Absence]:

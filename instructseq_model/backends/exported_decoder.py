@@ -34,11 +34,13 @@ class ExportedPrefix(NamedTuple):
         begin: R x D, the state at BEGIN.
         read: R, of lengths of their own.
         pointed: R x S x S, the grounding's logits; None without grounding.
+        classes: R x P x S*S x C, its class logits; None where it tells no classes.
     """
 
     begin: Tensor
     read: tuple[InstructionRead, ...]
     pointed: Tensor | None
+    classes: Tensor | None
 
 
 class _Window(NamedTuple):
@@ -207,7 +209,7 @@ class ExportedDecoder:
                 InstructionSteps(
                     self._sessions,
                     self._config,
-                    ExportedPrefix(prefix.begin[row : row + 1], (read,), None),
+                    ExportedPrefix(prefix.begin[row : row + 1], (read,), None, None),
                     kind,
                     samples=samples,
                     room=self._room or max(length, 1),

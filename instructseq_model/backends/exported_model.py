@@ -149,13 +149,15 @@ class ExportedModel:
         (held,) = image.read
         found = self._sessions["instruction_prefix"].run({"states": encoded.states, **held})
         read = InstructionRead(found["past"], found.get("conditioning"))
-        return ExportedPrefix(found["begin"], (read,), found.get("pointed"))
+        return ExportedPrefix(found["begin"], (read,), found.get("pointed"), held.get("image_classes"))
 
     def stack_prefixes(self, prefixes: Sequence[ExportedPrefix]) -> ExportedPrefix:
         """Prefixes of this model, to be decoded together."""
         pointed = [prefix.pointed for prefix in prefixes if prefix.pointed is not None]
+        classes = [prefix.classes for prefix in prefixes if prefix.classes is not None]
         return ExportedPrefix(
             torch.cat([prefix.begin for prefix in prefixes]),
             tuple(read for prefix in prefixes for read in prefix.read),
             torch.cat(pointed) if pointed else None,
+            torch.cat(classes) if classes else None,
         )

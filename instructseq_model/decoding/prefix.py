@@ -28,6 +28,11 @@ class Prefix(Protocol):
         """R x S x S, the grounding's logits of "belongs to what was said"; None without grounding."""
         ...
 
+    @property
+    def classes(self) -> Tensor | None:
+        """R x P x S*S x C, the grounding's class logits of each cell's subcells; None where it tells no classes."""
+        ...
+
 
 class FirstStep(Protocol):
     """What tells the first token's logits."""
@@ -52,6 +57,7 @@ class DecodingPrefix(NamedTuple):
         conditioning: of R rows; None without grounding.
         begin: R x D, the state at BEGIN, from which the first token is drawn.
         pointed: R x S x S, the grounding's logits; None without grounding.
+        classes: R x P x S*S x C, its class logits; None where it tells no classes.
     """
 
     past: list[KeyValues]
@@ -59,6 +65,7 @@ class DecodingPrefix(NamedTuple):
     conditioning: Conditioning | None
     begin: Tensor
     pointed: Tensor | None
+    classes: Tensor | None
 
     def row(self, index: int) -> DecodingPrefix:
         """One instruction's prefix, as views."""
@@ -71,7 +78,8 @@ class DecodingPrefix(NamedTuple):
             conditioning = conditioning.rows(chosen)
         past = [KeyValues(layer.keys[chosen], layer.values[chosen]) for layer in self.past]
         pointed = None if self.pointed is None else self.pointed[chosen]
-        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen], pointed)
+        classes = None if self.classes is None else self.classes[chosen]
+        return DecodingPrefix(past, self.mask[chosen], conditioning, self.begin[chosen], pointed, classes)
 
 
 def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: InstructionPrefix) -> DecodingPrefix:
@@ -96,7 +104,10 @@ def decoding_prefix(model: SequenceModel, image: ImagePrefix, instruction: Instr
     states, own = model.transformer(x, past=past, mask=mask[:, None, None])
     past = [before.append(begin) for before, begin in zip(past, own, strict=True)]
     begin = model.grounded(states, OutputKind.MAP, 0, conditioning)[:, 0]
-    return DecodingPrefix(past, mask, conditioning, begin, model.pointed_at(instruction))
+    classes = None if image.grounding is None else image.grounding.classes
+    if classes is not None:
+        classes = classes.repeat_interleave(share, 0)
+    return DecodingPrefix(past, mask, conditioning, begin, model.pointed_at(instruction), classes)
 
 
 def stack_prefixes(prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
@@ -111,12 +122,14 @@ def stack_prefixes(prefixes: Sequence[DecodingPrefix]) -> DecodingPrefix:
     ]
     conditioning = [prefix.conditioning for prefix in prefixes if prefix.conditioning is not None]
     pointed = [prefix.pointed for prefix in prefixes if prefix.pointed is not None]
+    classes = [prefix.classes for prefix in prefixes if prefix.classes is not None]
     return DecodingPrefix(
         past,
         mask,
         stack_conditioning(conditioning) if conditioning else None,
         torch.cat([prefix.begin for prefix in prefixes]),
         torch.cat(pointed) if pointed else None,
+        torch.cat(classes) if classes else None,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from instructseq_model.calibration import Absence, Calibration, Curve, load_calibration
 from instructseq_model.checkpoint import load_weights, save_calibration
+from instructseq_model.classing import Classing
 from instructseq_model.errors import CheckpointError
 from instructseq_model.marking import Marking
 from instructseq_model.outlining import Outlining
@@ -80,6 +81,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         absence={"detection": Absence(threshold=0.25, curve=CURVE)},
         marking=marking,
         outlining={"several": Outlining(threshold=-1.5)},
+        classing={"single": Classing(bonus=1.25)},
     )
     calibration.save(tmp_path / "calibration.json")
     assert load_calibration(tmp_path / "calibration.json") == calibration
@@ -96,6 +98,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         '{"single": {}, "several": {}, "marking": {"single": {"painted": 1.0}}}',
         '{"single": {}, "several": {}, "marking": {"single": 3}}',
         '{"single": {}, "several": {}, "outlining": {"single": {"threshold": "x"}}}',
+        '{"single": {}, "several": {}, "classing": {"single": {"bonus": null}}}',
         UNWEIGHED,
         DAMAGED,
     ],

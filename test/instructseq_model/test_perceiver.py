@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from instructseq_model.classing import ClassEvidence
 from instructseq_model.errors import (
     CheckpointError,
     ConfigError,
@@ -14,6 +15,7 @@ from instructseq_model.errors import (
     InstructionError,
 )
 from instructseq_model.label_sets import label_set
+from instructseq_model.marking import Evidence
 from instructseq_model.model import InstructSeq
 from instructseq_model.perceiver import FRAMES_HELD, INSTRUCTIONS_HELD, Perceiver
 from instructseq_model.perception import Task
@@ -62,7 +64,7 @@ def test_a_mask_says_where_the_grounding_points(perceiver: Perceiver) -> None:
     side = model.config.image_size
     square = picture(side, side)
     found = perceiver(square, "mark the mug", task=Task.SEGMENTATION)
-    assert found.evidence is not None
+    assert isinstance(found.evidence, Evidence)
     with torch.inference_mode():
         image = model.read_image(torch.from_numpy(square).permute(2, 0, 1)[None].float() / 255)
         encoded = model.instruction.encode(["mark the mug"])
@@ -75,6 +77,21 @@ def test_a_mask_says_where_the_grounding_points(perceiver: Perceiver) -> None:
         tile = np.s_[row * subcells : (row + 1) * subcells, column * subcells : (column + 1) * subcells]
         expected = heat[row * cells + column].reshape(subcells, subcells)
         np.testing.assert_allclose(found.evidence.pointed[tile], expected, atol=1e-5)
+
+
+def test_a_map_of_classes_says_what_the_grounding_reads(perceiver: Perceiver) -> None:
+    model = perceiver.model
+    assert isinstance(model, InstructSeq)
+    square = picture(model.config.image_size, model.config.image_size)
+    found = perceiver(square, "all classes", task=Task.SEMANTIC, label_set="household", samples=2).evidence
+    assert isinstance(found, ClassEvidence)
+    with torch.inference_mode():
+        image = model.read_image(torch.from_numpy(square).permute(2, 0, 1)[None].float() / 255)
+    logits = image.grounding.classes[0].numpy()  # P x S*S x C
+    cells, subcells = round(len(logits) ** 0.5), round(logits.shape[1] ** 0.5)
+    assert found.logits.shape == (cells * subcells, cells * subcells, logits.shape[-1])
+    np.testing.assert_allclose(found.logits[subcells, 2 * subcells + 1], logits[cells + 2, 1], atol=1e-5)
+    assert found.painted.shape == (2, 16, 16)
 
 
 def test_semantic_colours_are_those_of_the_classes(perceiver: Perceiver) -> None:

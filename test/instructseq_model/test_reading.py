@@ -12,6 +12,7 @@ import torch
 
 from instructseq_model import reading
 from instructseq_model.calibration import Absence, Calibration, Curve
+from instructseq_model.classing import Classing
 from instructseq_model.decoding.generate import Generated
 from instructseq_model.geometry import Placement, letterbox, stretch
 from instructseq_model.label_sets import label_set
@@ -155,6 +156,31 @@ def test_semantic_samples_vote_and_their_share_is_the_agreement(monkeypatch: pyt
     assert found.mask.shape == (4, 4)
     assert found.agreement[::2, ::2] == pytest.approx(np.array([[2, 3], [2, 2]]) / 3)
     assert found.confidence == pytest.approx(np.full((4, 4), 0.4))
+
+
+def test_where_the_checkpoint_says_how_the_groundings_classes_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    household = label_set("household")
+    ids = np.full((2, 4, 4), 3)
+    made = maps(monkeypatch, household.all_colours[ids], [[0.2] * 4, [0.4] * 4])
+    logits = np.zeros((4, 4, 40), np.float32)
+    logits[:, :2, 7] = 3.0
+    asked = replace(request(Task.SEMANTIC, stretch((8, 4), 8), 2), classes=logits)
+    classing = {"several": Classing(bonus=2.0)}
+    curve = {"semantic": Curve(said=(0.0, 1.0), right=(0.0, 0.5))}
+    calibration = Calibration(several=curve, classing=classing)
+    model: Any = SimpleNamespace(**MODEL.__dict__ | {"calibration": calibration})
+    found = read_semantic(model, made, asked, household, {})
+    assert found.mask is not None
+    assert found.agreement is not None
+    assert found.confidence is not None
+    assert found.mask[0].tolist() == [7] * 4 + [3] * 4
+    assert found.agreement[0].tolist() == [0] * 4 + [1] * 4
+    e = np.exp(1.0)
+    assert found.confidence[0, 0] == pytest.approx(0.5 * e**3 / (e**3 + e**2 + 38))
+    without = read_semantic(model, made, replace(asked, classes=None), household, {})
+    assert without.mask is not None
+    assert set(without.mask.ravel().tolist()) == {3}
+    assert without.evidence is None
 
 
 def test_referring_takes_the_sample_that_agrees_and_its_confidence(monkeypatch: pytest.MonkeyPatch) -> None:

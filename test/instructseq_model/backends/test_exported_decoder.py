@@ -47,7 +47,7 @@ def exported(prefixes: list[DecodingPrefix]) -> ExportedPrefix:
         assert added.cells is not None
         rows = torch.cat([added.cells, added.box, torch.zeros_like(added.box[:, :1])], 1)
         read.append(InstructionRead(stacked(prefix.past), rows))
-    return ExportedPrefix(torch.cat([prefix.begin for prefix in prefixes]), tuple(read), None)
+    return ExportedPrefix(torch.cat([prefix.begin for prefix in prefixes]), tuple(read), None, None)
 
 
 @pytest.mark.parametrize("window", [1, 4, 64])

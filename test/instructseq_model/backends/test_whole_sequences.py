@@ -33,9 +33,11 @@ def check_equal(found: Perception, expected: Perception) -> None:
     assert found.score == pytest.approx(expected.score, rel=1e-3)
     for name in ("mask", "agreement"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
-    assert (found.evidence is None) == (expected.evidence is None)
-    if found.evidence is not None and expected.evidence is not None:
-        np.testing.assert_allclose(found.evidence.pointed, expected.evidence.pointed, rtol=1e-3, atol=1e-3)
+    for name in ("pointed", "logits"):
+        one, other = getattr(found.evidence, name, None), getattr(expected.evidence, name, None)
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def check_perceives(pair: Pair, task: Task, samples: int) -> None:
