@@ -52,7 +52,14 @@ def sound() -> tuple[dict[str, bytes], dict[str, Any]]:
     """A folder's files and the values of those that are structured; a few weights stand for all."""
     structured = {
         "config.yaml": yaml.safe_load((SHIPPED / "config.yaml").read_text()),
-        "calibration.json": {"single": {"detection": {"said": [0.1, 0.9], "right": [0.2, 0.7]}}, "several": {}},
+        "calibration.json": {
+            "single": {"detection": {"said": [0.1, 0.9], "right": [0.2, 0.7]}},
+            "several": {},
+            "absence": {"detection": {"threshold": 0.4, "said": [0.1, 0.9], "right": [0.2, 0.7]}},
+            "marking": {"single": {"painted": 0.4, "pointed": 0.5, "bias": -0.1, "threshold": 0.35}},
+            "outlining": {"single": {"threshold": -2.0}},
+            "classing": {"several": {"bonus": 1.0}},
+        },
         "tokenizer.json": json.loads((SHIPPED / "tokenizer.json").read_text()),
     }
     vocabulary = structured["tokenizer.json"]["model"]
