@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from instructseq_model.classing import ClassEvidence
 from instructseq_model.model import InstructSeq
 from instructseq_model.perceiver import Perceiver
 from instructseq_model.perception import Perception, Task
@@ -33,11 +34,11 @@ def check_equal(found: Perception, expected: Perception) -> None:
     assert found.score == pytest.approx(expected.score, rel=1e-3)
     for name in ("mask", "agreement"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
-    for name in ("pointed", "logits"):
-        one, other = getattr(found.evidence, name, None), getattr(expected.evidence, name, None)
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+    assert type(found.evidence) is type(expected.evidence)
+    if expected.evidence is not None:
+        name = "logits" if isinstance(expected.evidence, ClassEvidence) else "pointed"
+        one, other = (getattr(given.evidence, name) for given in (found, expected))
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def check_perceives(pair: Pair, task: Task, samples: int) -> None:
