@@ -140,7 +140,9 @@ def test_a_hundred_cycles_leave_memory_flat(make_robot: MakeRobot, tmp_path: Pat
     from .test_end_to_end import untrained
 
     folder = untrained(tmp_path / "small")
-    robot = make_robot(load_perceiver, active=False, autostart=False, checkpoint=str(folder), instruction="mark it")
+    # Without training, what an instruction asks for is any label set; this one the checkpoint has.
+    settings = {"checkpoint": str(folder), "instruction": "mark it", "label_set": "household"}
+    robot = make_robot(load_perceiver, active=False, autostart=False, **settings)
     answers = robot.listen(Perception, "/instructseq/perception")
     held = []
     for cycle in range(100):

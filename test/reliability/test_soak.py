@@ -23,7 +23,7 @@ from rclpy.action import ActionClient
 from instructseq.action import Perceive
 from instructseq.msg import Instruction
 
-from .goals import SentGoal, send
+from .goals import SOON, SentGoal, send
 from .program import cameras
 from .test_flood import assert_in_order
 from .watcher import Watcher
@@ -43,9 +43,10 @@ SENTENCES = ("mark the red square in green", "where is the red mug?", "describe 
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(SECONDS + 1800)
+@pytest.mark.timeout(SECONDS + 7200)
 def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., Any], note: Callable[..., None]) -> None:
-    program = make_node(cameras=["left", "right"], instruction=SENTENCES[0])
+    # A goal may be shown a broken image twice, with longer in between than its usual time, where the machine is slow.
+    program = make_node(cameras=["left", "right"], instruction=SENTENCES[0], goal_timeout=900.0)
     program.start()
     with Watcher() as watcher:
         goals = ActionClient(watcher.node, Perceive, "/instructseq/perceive")
@@ -61,8 +62,8 @@ def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., A
                 memory.append(program.memory())
                 threads.append(program.threads())
                 files.append(program.files())
+            watcher.repeat(lambda: [goal.ask() for goal in sent], lambda: all(goal.outcome for goal in sent), SOON)
         watcher.spin(5.0)
-        watcher.repeat(lambda: [goal.ask() for goal in sent], lambda: all(goal.outcome for goal in sent), 600.0)
         answers = [one for one in watcher.answers if one.at > begin]
         work.append(work_an_answer(program, watcher))
         watcher.wait_for_diagnostics()
@@ -78,8 +79,7 @@ def test_soak_leaves_memory_threads_and_latency_level(make_node: Callable[..., A
             seconds=SECONDS,
             frames_a_second_offered=RATE,
             memory_at_the_beginning_MB=memory[0],
-            memory_in_the_second_fifth_MB=early,
-            memory_in_the_last_fifth_MB=late,
+            memory_by_fifths_MB=", ".join(f"{fifth(memory, number):.0f}" for number in range(5)),
             memory_at_most_MB=max(memory),
             threads=f"{min(threads)} to {max(threads)}",
             open_files=f"{min(files)} to {max(files)}",
