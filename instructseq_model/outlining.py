@@ -7,12 +7,14 @@ region which hangs together with the box's strongest point.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from instructseq_model.aggregation import most_agreed, pairwise_box_iou
 from instructseq_model.errors import CheckpointError
 from instructseq_model.geometry import Placement, map_to_source, stretch
 
@@ -30,16 +32,21 @@ class BoxEvidence:
     """What the model says of boxes of one image.
 
     Attributes:
-        boxes: K x 4, as decoded, parts of the square that the model sees.
-        said: K in [0, 1], mean probability of each box's tokens.
+        answers: of each sample its boxes as decoded, K x 4, parts of the square that the model sees.
+        said: of each sample, K in [0, 1], mean probability of each box's tokens.
         pointed: S x S float32, the grounding's logits of "belongs to what was said".
         placement: how the source image lies in the square.
     """
 
-    boxes: NDArray[np.float64]
-    said: NDArray[np.float64]
+    answers: tuple[NDArray[np.float64], ...]
+    said: tuple[NDArray[np.float64], ...]
     pointed: NDArray[np.float32]
     placement: Placement
+
+    def agreed(self, answers: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of answers, one a sample, the one that agrees most with the others: its boxes, and what was said of each."""
+        best = most_agreed(pairwise_box_iou(list(answers)))
+        return answers[best], self.said[best]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +68,17 @@ class Outlining:
                 f"{self.threshold!r:.100} is no threshold of logits: it lies within {LARGEST_THRESHOLD} of 0"
             )
 
-    def outlined(self, evidence: BoxEvidence) -> NDArray[np.float64]:
-        """The boxes, each drawn to the edges of its region: K x 4, parts of the square."""
+    def boxes(self, evidence: BoxEvidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The boxes of the sample that agrees most with the others, each drawn to the edges of its region.
+
+        Samples that mean the same region agree fully then, however their coordinates were drawn.
+
+        Returns:
+            K x 4, parts of the square, and K in [0, 1], what was said of each.
+        """
         fine = map_to_source(evidence.pointed, stretch((FINENESS, FINENESS), FINENESS), method="linear")
-        boxes = [self._around(fine, box) for box in evidence.boxes]
-        return np.array(boxes, np.float64).reshape(-1, 4) / FINENESS
+        answers = [[self._around(fine, box) for box in boxes] for boxes in evidence.answers]
+        return evidence.agreed([np.array(boxes, np.float64).reshape(-1, 4) / FINENESS for boxes in answers])
 
     def _around(self, fine: NDArray[np.float32], box: NDArray[np.float64]) -> tuple[int, int, int, int]:
         """The box around the region of one box's strongest point, in places."""

@@ -176,13 +176,15 @@ def read_boxes(model: RunnableModel, made: Generated, request: Request, timings:
     grounding points at.
     """
     began = time.perf_counter()
-    answers = [_boxes(model, made, row) for row in range(len(made.tokens))]
-    best = most_agreed(pairwise_box_iou([boxes for boxes, _ in answers]))
-    boxes, said = answers[best]
+    answers, said_of = zip(*(_boxes(model, made, row) for row in range(len(made.tokens))), strict=True)
     evidence, outlining = None, model.calibration.outlining_of(request.samples)
     if request.pointed is not None:
-        evidence = BoxEvidence(boxes=boxes, said=said, pointed=request.pointed, placement=request.placement)
-        boxes = boxes if outlining is None else outlining.outlined(evidence)
+        evidence = BoxEvidence(answers=answers, said=said_of, pointed=request.pointed, placement=request.placement)
+    if evidence is not None and outlining is not None:
+        boxes, said = outlining.boxes(evidence)
+    else:
+        best = most_agreed(pairwise_box_iou(list(answers)))
+        boxes, said = answers[best], said_of[best]
     absence, absent = _absence(model, request)
     if absent:
         boxes, said = boxes[:0], said[:0]

@@ -101,11 +101,11 @@ def outlined_anew(answer: Judged, outlining: Outlining) -> Judged:
     if answer.boxed is None:
         return answer
     evidence, truth = answer.boxed
-    boxes = outlining.outlined(evidence)
+    boxes, said = outlining.boxes(evidence)
     placed = evidence.placement.boxes_to_source(boxes) if len(boxes) else boxes
     return replace(
         answer,
-        pairs=(("detection", evidence.said, outlining_fit.hits(boxes, evidence, truth)),),
+        pairs=(("detection", said, outlining_fit.hits(boxes, evidence, truth)),),
         worth=exact_set_accuracy([(placed, truth)]),
     )
 

@@ -26,16 +26,21 @@ def fit_outlining(known: Sequence[Known]) -> Outlining | None:
     Returns:
         None where there are too few boxes, or more are right as they were decoded.
     """
-    if sum(len(evidence.boxes) for evidence, _ in known) < LEAST:
+    as_decoded = [evidence.agreed(evidence.answers)[0] for evidence, _ in known]
+    if sum(map(len, as_decoded)) < LEAST:
         return None
-    decoded = np.concatenate([hits(evidence.boxes, evidence, truth) for evidence, truth in known]).mean()
+    decoded = _share_of_hits(as_decoded, known)
     shares = []
     for threshold in THRESHOLDS:
         outlining = Outlining(threshold=float(threshold))
-        found = [hits(outlining.outlined(evidence), evidence, truth) for evidence, truth in known]
-        shares.append(np.concatenate(found).mean())
+        shares.append(_share_of_hits([outlining.boxes(evidence)[0] for evidence, _ in known], known))
     best = int(np.argmax(shares))
     return Outlining(threshold=float(THRESHOLDS[best])) if shares[best] > decoded else None
+
+
+def _share_of_hits(boxes: Sequence[NDArray[np.float64]], known: Sequence[Known]) -> float:
+    found = [hits(given, evidence, truth) for given, (evidence, truth) in zip(boxes, known, strict=True)]
+    return float(np.concatenate(found).mean())
 
 
 def hits(boxes: NDArray[np.float64], evidence: BoxEvidence, truth: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -27,12 +27,12 @@ def pointed(*regions: tuple[int, int, int, int, float]) -> NDArray[np.float32]:
 def outlined(heat: NDArray[np.float32], *boxes: tuple[float, ...], threshold: float = 0.0) -> NDArray[np.float64]:
     """In the grounding's places."""
     evidence = BoxEvidence(
-        boxes=np.array(boxes, np.float64).reshape(-1, 4) / SIDE,
-        said=np.ones(len(boxes)),
+        answers=(np.array(boxes, np.float64).reshape(-1, 4) / SIDE,),
+        said=(np.ones(len(boxes)),),
         pointed=heat,
         placement=stretch((100, 50), SIDE),
     )
-    return Outlining(threshold=threshold).outlined(evidence) * SIDE
+    return Outlining(threshold=threshold).boxes(evidence)[0] * SIDE
 
 
 def test_each_box_becomes_that_around_the_region_of_its_strongest_point() -> None:
@@ -66,6 +66,20 @@ def test_a_weak_region_reaches_one_below_its_strongest_point() -> None:
 def test_boxes_at_the_rim_and_without_area_are_outlined_too(box: tuple[float, ...]) -> None:
     [found] = outlined(pointed((0, 0, 2, 2, 9.0), (14, 14, 16, 16, 8.0)), box)
     assert found.tolist() == ([14.0, 14.0, 16.0, 16.0] if box[0] == 16 else [0.0, 0.0, 2.0, 2.0])
+
+
+def test_samples_that_mean_the_same_region_outvote_one_that_means_another() -> None:
+    heat = pointed((2, 2, 6, 6, 9.0), (9, 9, 14, 14, 9.0))
+    boxes = [(9, 9, 14, 14), (2, 2, 3, 3), (5, 5, 6, 6)]  # the last two have nothing in common as decoded
+    evidence = BoxEvidence(
+        answers=tuple(np.array([box], np.float64) / SIDE for box in boxes),
+        said=tuple(np.array([said]) for said in (0.9, 0.5, 0.4)),
+        pointed=heat,
+        placement=stretch((100, 50), SIDE),
+    )
+    found, said = Outlining(threshold=0.0).boxes(evidence)
+    np.testing.assert_allclose(found * SIDE, [[2, 2, 6, 6]], atol=1.01 / STEP)
+    assert said.tolist() == [0.5]
 
 
 def test_no_boxes_stay_none() -> None:

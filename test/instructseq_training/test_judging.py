@@ -96,7 +96,10 @@ def test_boxes_that_are_outlined_anew_are_judged_where_they_then_lie() -> None:
     pointed = np.full((6, 6), -9.0, np.float32)
     pointed[1:5, 1:5] = 9.0
     evidence = BoxEvidence(
-        boxes=np.array([[2.0, 2.0, 3.0, 3.0]]) / 6, said=np.array([0.7]), pointed=pointed, placement=stretch((6, 6), 6)
+        answers=(np.array([[2.0, 2.0, 3.0, 3.0]]) / 6,),
+        said=(np.array([0.7]),),
+        pointed=pointed,
+        placement=stretch((6, 6), 6),
     )
     case = Case(image=IMAGE, instruction="", task=Task.DETECTION, boxes=np.array([[1.0, 1.0, 5.0, 5.0]]))
     before = judged(

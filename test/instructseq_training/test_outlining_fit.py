@@ -27,7 +27,7 @@ def known(count: int, *, drawn: float, decoded: float) -> list[Known]:
         corners = np.concatenate([middle - 10, middle + 10])[None].astype(float)
         given = np.concatenate([middle - 10 * decoded, middle + 10 * decoded])[None] / 64
         evidence = BoxEvidence(
-            boxes=given, said=np.ones(1), pointed=(drawn + 10 - away).astype(np.float32), placement=PLACEMENT
+            answers=(given,), said=(np.ones(1),), pointed=(drawn + 10 - away).astype(np.float32), placement=PLACEMENT
         )
         found.append((evidence, corners))
     return found
@@ -38,8 +38,8 @@ def test_the_threshold_that_makes_most_boxes_right_is_found() -> None:
     fitted = fit_outlining(examples)
     assert fitted is not None
     assert -4 <= fitted.threshold <= 1
-    assert all(hits(fitted.outlined(evidence), evidence, truth).all() for evidence, truth in examples)
-    assert not any(hits(evidence.boxes, evidence, truth).any() for evidence, truth in examples)
+    assert all(hits(fitted.boxes(evidence)[0], evidence, truth).all() for evidence, truth in examples)
+    assert not any(hits(evidence.answers[0], evidence, truth).any() for evidence, truth in examples)
 
 
 def test_boxes_that_are_right_already_stay() -> None:
